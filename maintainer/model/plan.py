@@ -1,0 +1,173 @@
+"""What was decided: actions, steps, decisions, findings and the plan that carries them.
+
+An action is one of a closed union. No shell string exists anywhere: what a dry run prints, what the node's policy
+allows and what runs are the same value.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from maintainer.model.values import Duration, Name, Value
+
+FORMAT = "maintainer.plan/1"
+
+
+class Sql(Value):
+    """One statement in the node's database, outside any transaction block."""
+
+    kind: Literal["sql"] = "sql"
+    text: str
+
+
+class ServiceAction(Value):
+    """Start or stop a service of the node's inventory."""
+
+    kind: Literal["service"] = "service"
+    verb: Literal["start", "stop"]
+    service: Name
+
+
+class NodeOperation(Value):
+    """Run one of our acting programs on the node."""
+
+    kind: Literal["node-operation"] = "node-operation"
+    program: str
+    request: dict[str, JsonValue]
+
+
+class ProveService(Value):
+    """Wait until the node serves again: every probe that it has answers. Changes nothing."""
+
+    kind: Literal["prove-service"] = "prove-service"
+    within: Duration
+
+
+Action = Annotated[Sql | ServiceAction | NodeOperation | ProveService, Field(discriminator="kind")]
+
+
+class Risk(StrEnum):
+    """What a step costs the clinic while it runs."""
+
+    READS = "reads"
+    SLOWER = "slower"
+    OUTAGE = "outage"
+
+
+class Step(Value):
+    """One thing to do. `subject` is what it is done to: its steps stand together and end in one second look."""
+
+    subject: str
+    title: str
+    reason: str
+    action: Action
+    risk: Risk
+    timeout: Duration
+
+
+class Severity(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Finding(Value):
+    """Something a person should know. `evidence` holds measured numbers and enumerated words, never patient data.
+
+    `private` marks a subject that names a patient's object; the engine replaces it by a keyed hash before anything is
+    shown or logged.
+    """
+
+    severity: Severity
+    cause: Name
+    subject: str
+    evidence: dict[str, JsonValue] = {}
+    advice: str
+    private: bool = Field(default=False, exclude=True)
+
+
+class Measurement(Value):
+    """A number worth keeping: a later plan can ask for its history by name and subject."""
+
+    name: Name
+    subject: str
+    value: float
+
+
+class Decided(Value):
+    """What every decision may carry besides its answer."""
+
+    findings: tuple[Finding, ...] = ()
+    measured: tuple[Measurement, ...] = ()
+
+
+class Steps(Decided):
+    """This is due."""
+
+    kind: Literal["steps"] = "steps"
+    steps: tuple[Step, ...] = Field(min_length=1)
+
+
+class Nothing(Decided):
+    """Looked, and nothing is due."""
+
+    kind: Literal["nothing"] = "nothing"
+    because: str
+
+
+class Refuse(Decided):
+    """Something is due or may be, and doing it now would be unsafe."""
+
+    kind: Literal["refuse"] = "refuse"
+    because: str
+    hint: str
+
+
+class Unseen(Decided):
+    """The facts could not be had. Made by the engine, never by a task."""
+
+    kind: Literal["unseen"] = "unseen"
+    because: str
+    hint: str = ""
+
+
+Decision = Steps | Nothing | Refuse
+Answer = Annotated[Steps | Nothing | Refuse | Unseen, Field(discriminator="kind")]
+
+
+class Entry(Value):
+    """One task on one node, as decided."""
+
+    node: Name
+    task: Name
+    window: Name
+    answer: Answer
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.answer.steps if isinstance(self.answer, Steps) else ()
+
+
+class Plan(Value):
+    """What a dry run found, and what a person can approve."""
+
+    format: Literal["maintainer.plan/1"] = "maintainer.plan/1"
+    site: Name
+    inventory: str = Field(description="SHA-256 of the inventory's text")
+    made_at: dt.datetime
+    expires_at: dt.datetime
+    entries: tuple[Entry, ...]
+
+    def digest(self) -> str:
+        """SHA-256 over the effects alone: titles, reasons and findings may be reworded without a new approval."""
+        effects = [
+            [e.node, e.task, s.subject, s.risk.value, s.action.model_dump(mode="json")]
+            for e in self.entries
+            for s in e.steps
+        ]
+        scope = [self.format, self.site, self.inventory, self.expires_at.isoformat(), effects]
+        return hashlib.sha256(json.dumps(scope, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

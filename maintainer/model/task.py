@@ -1,0 +1,115 @@
+"""What a task is: what it must see, and one pure function from what was seen to what is due."""
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from maintainer.model.inventory import Node, Role
+from maintainer.model.plan import Decision
+from maintainer.model.values import Duration, Name, Value
+
+
+class SqlQuery(Value):
+    """One read-only query in the node's database; answers a list of rows, each a mapping of column to value."""
+
+    kind: Literal["sql-query"] = "sql-query"
+    text: str
+    parameters: dict[str, JsonValue] = {}
+
+
+class NodeQuery(Value):
+    """One of our observing programs on the node; answers what that program documents."""
+
+    kind: Literal["node-query"] = "node-query"
+    program: str
+    request: dict[str, JsonValue]
+
+
+class Probe(Value):
+    """Ask as a client would: `c-echo` of the archive or `select-1` of the database.
+
+    Answers `{"answered": bool, "why": str, "seconds": float}`: silence is an answer here, not a failure to look.
+    """
+
+    kind: Literal["probe"] = "probe"
+    by: Literal["c-echo", "select-1"]
+
+
+class StoreScan(Value):
+    """Compare the archive's index with its store, both ways; answers `tasks.dicom_integrity.Scan`.
+
+    `resume_after` is the key at which an earlier scan stopped; the scan stops by itself after `at_most`.
+    """
+
+    kind: Literal["store-scan"] = "store-scan"
+    grace: Duration = Field(description="younger files may not be indexed yet")
+    at_most: Duration
+
+
+class History(Value):
+    """Measurements on record: answers `{subject: {"least": …, "last": …}}` over all runs on this node."""
+
+    kind: Literal["history"] = "history"
+    measurement: Name
+
+
+Observation = SqlQuery | NodeQuery | Probe | StoreScan | History
+
+
+class Params(Value):
+    """What every `[tasks.NAME]` may set; a task adds its own limits."""
+
+    window: Name = Field(description="when this task may run")
+    nodes: tuple[Name, ...] | None = Field(
+        None, strict=False, description="only there; without it, on every node that has what the task needs"
+    )
+    every: Duration | None = Field(None, description="look again only after this long since the task last ended well")
+
+
+class Facts(Value):
+    """What was observed, at one instant."""
+
+    model_config = ConfigDict(extra="ignore", strict=False)
+
+    observed_at: dt.datetime
+
+
+P = TypeVar("P", bound=Params)
+F = TypeVar("F", bound=Facts)
+
+
+class Task(ABC, Generic[P, F]):
+    """One kind of maintenance. It declares and decides; it never does anything.
+
+    The engine makes the observations, hands their answers to `plan` as `facts`, performs the steps, then observes and
+    plans again: a step whose subject is still due has failed.
+    """
+
+    name: ClassVar[Name]
+    roles: ClassVar[frozenset[Role]]
+    params: ClassVar[type[Any]]
+    facts: ClassVar[type[Any]]
+
+    @abstractmethod
+    def observe(self, node: Node, params: P) -> Mapping[str, Observation]:
+        """Say what must be seen: a field of the facts → how to get it."""
+
+    @abstractmethod
+    def plan(self, node: Node, params: P, facts: F) -> Decision:
+        """Decide. Pure: the same facts give the same decision, in a dry run as in a run."""
+
+
+AnyTask = Task[Any, Any]
+
+
+class Assignment(Value):
+    """A task that has work on a node, with the settings that hold there."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    node: Name
+    task: Name
+    params: Params

@@ -1,0 +1,95 @@
+"""The words and numbers an inventory is written in: names, paths, durations, sizes."""
+
+import re
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator as Checked
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_DURATION = re.compile(r"(\d{1,6})([smhdw])")
+_SIZE = re.compile(r"(\d{1,9}) ?(B|kB|MB|GB|TB)")
+
+
+class Value(BaseModel):
+    """A frozen, strict value: an unknown field is a mistake, and nothing is guessed into another type."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def parse_duration(text: Any) -> timedelta:
+    """Read `90s`, `15m`, `12h`, `7d` or `2w`.
+
+    >>> parse_duration("36h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    if isinstance(text, timedelta):
+        return text
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a duration is a whole number and a unit: 90s, 15m, 12h, 7d or 2w")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def write_duration(value: timedelta) -> str:
+    """Write a duration in its largest whole unit; what is below a second is dropped.
+
+    >>> write_duration(timedelta(hours=36)), write_duration(timedelta(0))
+    ('36h', '0s')
+    """
+    seconds = int(value.total_seconds())
+    unit = next((u for u in ("w", "d", "h", "m") if seconds and seconds % _UNITS[u] == 0), "s")
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def parse_size(text: Any) -> int:
+    """Read `500MB` or `2 GB`: decimal units, as disks are sold and `df -H` prints them.
+
+    >>> parse_size("10MB")
+    10000000
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        return text
+    match = _SIZE.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a size is a whole number and a unit: 500kB, 10MB, 2GB or 1TB")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+def _normal_path(text: str) -> str:
+    path = PurePosixPath(text)
+    if not path.is_absolute():
+        raise ValueError("a path starts with /")
+    if str(path) != text or ".." in path.parts or text.startswith("//"):
+        raise ValueError("a path is written without .., //, a trailing / or a lone dot")
+    if not text.isprintable():
+        raise ValueError("a path has printable characters only")
+    return text
+
+
+def contains(outer: str, inner: str) -> bool:
+    """Tell whether `inner` is `outer` or lies below it.
+
+    >>> contains("/srv/dicom", "/srv/dicom/aa"), contains("/srv/dicom", "/srv/dicom2")
+    (True, False)
+    """
+    return PurePosixPath(inner).is_relative_to(outer)
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=63)]
+AbsolutePath = Annotated[str, StringConstraints(max_length=1024), Checked(_normal_path)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(write_duration, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["90s", "15m", "12h", "7d", "2w"]}),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    WithJsonSchema({"type": "string", "pattern": r"^\d{1,9} ?(B|kB|MB|GB|TB)$", "examples": ["10MB", "2GB"]}),
+]
+Argv = Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...], Checked(tuple)]

@@ -1,0 +1,70 @@
+"""Everything that a task may import, ours or a third party's."""
+
+from importlib.resources import files
+
+from pydantic import Field
+
+from maintainer.model.inventory import CleanupRoot, CommandService, Node, Role, UnitService
+from maintainer.model.plan import (
+    Decision,
+    Finding,
+    Measurement,
+    NodeOperation,
+    Nothing,
+    ProveService,
+    Refuse,
+    Risk,
+    ServiceAction,
+    Severity,
+    Sql,
+    Step,
+    Steps,
+)
+from maintainer.model.task import Facts, History, NodeQuery, Observation, Params, Probe, SqlQuery, StoreScan, Task
+from maintainer.model.values import Duration, Name, Size, Value, write_duration
+
+__all__ = [
+    "CleanupRoot",
+    "CommandService",
+    "Decision",
+    "Duration",
+    "Facts",
+    "Field",
+    "Finding",
+    "History",
+    "Measurement",
+    "Name",
+    "Node",
+    "NodeOperation",
+    "NodeQuery",
+    "Nothing",
+    "Observation",
+    "Params",
+    "Probe",
+    "ProveService",
+    "Refuse",
+    "Risk",
+    "Role",
+    "ServiceAction",
+    "Severity",
+    "Size",
+    "Sql",
+    "SqlQuery",
+    "Step",
+    "Steps",
+    "StoreScan",
+    "Task",
+    "UnitService",
+    "Value",
+    "sql_file",
+    "write_duration",
+]
+
+
+def sql_file(package: str, name: str) -> str:
+    """Read `sql/NAME` of a task's package, once, when the task is imported.
+
+    >>> sql_file("tasks", "db_vacuum.sql").startswith("--")
+    True
+    """
+    return (files(package) / "sql" / name).read_text("utf-8")
