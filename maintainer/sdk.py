@@ -6,6 +6,7 @@ from pydantic import Field
 
 from maintainer.model.inventory import CleanupRoot, CommandService, Node, Role, UnitService
 from maintainer.model.plan import (
+    Action,
     Decision,
     Finding,
     Measurement,
@@ -22,10 +23,14 @@ from maintainer.model.plan import (
 )
 from maintainer.model.task import Facts, History, NodeQuery, Observation, Params, Probe, SqlQuery, StoreScan, Task
 from maintainer.model.values import Duration, Name, Size, Value, write_duration
+from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
 
 __all__ = [
+    "SERVER",
+    "Action",
     "CleanupRoot",
     "CommandService",
+    "DatabaseServer",
     "Decision",
     "Duration",
     "Facts",
@@ -56,6 +61,8 @@ __all__ = [
     "Task",
     "UnitService",
     "Value",
+    "not_now",
+    "quoted",
     "sql_file",
     "write_duration",
 ]

@@ -107,11 +107,18 @@ class Ssh(Value):
     sudo: bool = Field(default=False, description="run the node program under `sudo -n`")
 
 
+ServiceProbe = Annotated[
+    Literal["c-echo", "select-1"],
+    Field(description="what tells that it serves: c-echo for an archive, select-1 for a database"),
+]
+
+
 class UnitService(Value):
     """A service that systemd keeps."""
 
     unit: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.@\-]+\.service$", max_length=255)]
     timeout: Duration = dt.timedelta(minutes=5)
+    answers: ServiceProbe = "c-echo"
 
 
 class CommandService(Value):
@@ -125,6 +132,7 @@ class CommandService(Value):
     status: Argv
     pid_file: AbsolutePath
     timeout: Duration = dt.timedelta(minutes=5)
+    answers: ServiceProbe = "c-echo"
 
 
 Service = UnitService | CommandService

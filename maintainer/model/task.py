@@ -17,7 +17,7 @@ class SqlQuery(Value):
 
     kind: Literal["sql-query"] = "sql-query"
     text: str
-    parameters: dict[str, JsonValue] = {}
+    parameters: dict[str, int | float | str] = {}
 
 
 class NodeQuery(Value):
@@ -39,14 +39,15 @@ class Probe(Value):
 
 
 class StoreScan(Value):
-    """Compare the archive's index with its store, both ways; answers `tasks.dicom_integrity.Scan`.
+    """Compare the archive's index with its store, both ways; answers what `tasks.dicom_integrity.Scan` describes.
 
-    `resume_after` is the key at which an earlier scan stopped; the scan stops by itself after `at_most`.
+    `resume` names the measurement that says after which key of the index to go on. It stops by itself after `at_most`.
     """
 
     kind: Literal["store-scan"] = "store-scan"
     grace: Duration = Field(description="younger files may not be indexed yet")
     at_most: Duration
+    resume: Name
 
 
 class History(Value):

@@ -1,0 +1,10 @@
+-- May maintenance run on this server now? PostgreSQL 12 to 18. Needs: pg_monitor, to see the transactions of other roles.
+-- VACUUM cannot remove what an open transaction may still see; REINDEX CONCURRENTLY waits for every older snapshot.
+SELECT pg_is_in_recovery() AS standby,
+       current_setting('server_version_num')::int AS version,
+       pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS sees_all_sessions,
+       coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float AS oldest_transaction_seconds
+FROM pg_stat_activity
+WHERE datname = current_database()
+  AND pid <> pg_backend_pid()
+  AND backend_type = 'client backend'
