@@ -1,0 +1,65 @@
+"""A dry run: look at every node, decide, and write down what would be done. It holds no hands to do it with."""
+
+import contextvars
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TypeVar
+
+from maintainer.errors import CouldNotLook, MaintainerError
+from maintainer.model.plan import Answer, Entry, Plan, Unseen
+from maintainer.model.task import Assignment
+from maintainer.running.events import Reporter, TaskDecided, TaskStarted
+from maintainer.running.observe import Eyes
+from maintainer.running.ports import Look
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def dry_run(assignments: Sequence[Assignment], eyes: Eyes, look: Look, report: Reporter, digest: str) -> Plan:
+    """Plan all assignments, nodes side by side. One node's trouble is its own `Unseen`, never the others'."""
+    by_node = [tuple(group) for _, group in groupby(assignments, key=lambda assignment: assignment.node)]
+    made_at = eyes.clock()
+    entries = in_parallel(lambda group: plan_node(group, eyes, look, report), by_node, eyes.inventory.controller.parallel)
+    return Plan(
+        site=eyes.inventory.site.name,
+        inventory=digest,
+        made_at=made_at,
+        expires_at=_to_the_second(made_at + eyes.inventory.controller.plan_expires_after),
+        entries=tuple(entry for group in entries for entry in group),
+    )
+
+
+def plan_node(group: Sequence[Assignment], eyes: Eyes, look: Look, report: Reporter) -> tuple[Entry, ...]:
+    def entry(assignment: Assignment, answer: Answer) -> Entry:
+        report(TaskDecided(assignment.node, assignment.task, answer))
+        window = assignment.params.window
+        return Entry(node=assignment.node, task=assignment.task, window=window, answer=answer)
+
+    entries: list[Entry] = []
+    try:
+        with look(group[0].node) as observer:
+            for assignment in group:
+                report(TaskStarted(assignment.node, assignment.task))
+                entries.append(entry(assignment, eyes.look(assignment, observer)))
+    except CouldNotLook as error:
+        rest = group[len(entries) :]
+        entries += [entry(assignment, unseen(error)) for assignment in rest]
+    return tuple(entries)
+
+
+def unseen(error: MaintainerError) -> Unseen:
+    return Unseen(because=f"{error.where}: {error.what}" if error.where else error.what, hint=error.hint)
+
+
+def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], at_most: int) -> list[Result]:
+    """Map in threads, in order; each thread has the caller's logging context."""
+    with ThreadPoolExecutor(at_most, thread_name_prefix="node") as pool:
+        futures = [pool.submit(contextvars.copy_context().run, work, item) for item in items]
+        return [future.result() for future in futures]
+
+
+def _to_the_second(time: datetime) -> datetime:
+    return time.replace(microsecond=0) + timedelta(seconds=1)

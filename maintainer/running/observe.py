@@ -1,0 +1,43 @@
+"""Looking at nodes: what a dry run does, and what a run does before and after every step."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from maintainer.errors import CouldNotLook
+from maintainer.model.inventory import Inventory
+from maintainer.model.plan import Answer, Finding, Unseen
+from maintainer.model.task import AnyTask, Assignment
+from maintainer.planning.planner import decide
+from maintainer.running.ports import Namer, Observer
+
+Clock = Callable[[], datetime]
+
+
+class Eyes(NamedTuple):
+    """What it takes to turn an assignment into an answer."""
+
+    inventory: Inventory
+    tasks: Mapping[str, AnyTask]
+    names: Namer
+    clock: Clock
+
+    def look(self, assignment: Assignment, observer: Observer) -> Answer:
+        """Observe what the task declares and let it decide. What cannot be seen is `Unseen`, never "nothing"."""
+        task, node = self.tasks[assignment.task], self.inventory.nodes[assignment.node]
+        answers: dict[str, JsonValue] = {}
+        try:
+            for fact, observation in task.observe(node, assignment.params).items():
+                answers[fact] = observer.observe(observation)
+        except CouldNotLook as error:
+            return Unseen(because=str(error.what), hint=error.hint)
+        answer = decide(task, node, assignment.params, answers, self.clock())
+        return answer.model_copy(update={"findings": tuple(map(self._without_patient, answer.findings))})
+
+    def _without_patient(self, finding: Finding) -> Finding:
+        """Replace what names a patient's object by a keyed hash, before anything is shown or logged."""
+        if not finding.private:
+            return finding
+        return finding.model_copy(update={"subject": self.names.of("object", finding.subject), "private": False})

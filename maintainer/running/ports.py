@@ -1,0 +1,57 @@
+"""What the engine asks of the world. `maintainer.links` has the real ones; tests run the same contracts over both.
+
+Only the executor is ever given a `Workbench`; a dry run holds observers and nothing else.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import NamedTuple, Protocol
+
+from pydantic import JsonValue
+
+from maintainer.model.plan import Action
+from maintainer.model.task import Observation
+
+
+class Observer(Protocol):
+    """Looks at one node. Nothing that it can send changes anything there."""
+
+    def observe(self, observation: Observation) -> JsonValue:
+        """Answer in the observation's documented shape.
+
+        Raises:
+            CouldNotLook: there was no answer; its sentence says why.
+        """
+        ...
+
+
+class Actor(Protocol):
+    """Changes one node, one action at a time."""
+
+    def perform(self, action: Action, timeout: timedelta) -> dict[str, JsonValue]:
+        """Do it and answer what was measured.
+
+        Raises:
+            ActionFailed: the node said that it did not succeed.
+            LinkLost: the link broke, so that it may or may not have happened.
+            CouldNotLook: it was never sent.
+        """
+        ...
+
+
+class Workbench(NamedTuple):
+    """Both hands and both eyes: what the executor works with on one node."""
+
+    observer: Observer
+    actor: Actor
+
+
+Look = Callable[[str], AbstractContextManager[Observer]]
+Work = Callable[[str], AbstractContextManager[Workbench]]
+
+
+class Namer(Protocol):
+    """Gives a patient's object a name that says nothing to whoever does not hold the controller's key."""
+
+    def of(self, kind: str, value: str) -> str: ...
