@@ -22,7 +22,9 @@ def dry_run(assignments: Sequence[Assignment], eyes: Eyes, look: Look, report: R
     """Plan all assignments, nodes side by side. One node's trouble is its own `Unseen`, never the others'."""
     by_node = [tuple(group) for _, group in groupby(assignments, key=lambda assignment: assignment.node)]
     made_at = eyes.clock()
-    entries = in_parallel(lambda group: plan_node(group, eyes, look, report), by_node, eyes.inventory.controller.parallel)
+    entries = in_parallel(
+        lambda group: plan_node(group, eyes, look, report), by_node, eyes.inventory.controller.parallel
+    )
     return Plan(
         site=eyes.inventory.site.name,
         inventory=digest,

@@ -1,0 +1,121 @@
+"""Comparing an archive's index with its store, both ways, in batches: memory is bounded by one batch on either side.
+
+Index to disk: pages of the index go to the node, which reads the objects and answers what differs. Disk to index: the
+node lists its files first, and only then is the index asked which of them it knows, so that what arrives meanwhile is
+never mistaken for an orphan; those it does not know are asked for once more before they are reported.
+"""
+
+import base64
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pydantic import JsonValue
+
+from maintainer.archives.product import ArchiveProduct
+from maintainer.links.dicom import header_opinion
+from maintainer.model.task import StoreScan
+
+Rows = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
+Ask = Callable[[str, dict[str, JsonValue]], Any]
+
+BATCH = 2_000
+LISTED = 200
+HEADER_BYTES = 262_144
+
+
+@dataclass(kw_only=True)
+class Scanner:
+    """One scan of one store. `rows` asks the index, `ask` an observing program of the node."""
+
+    product: ArchiveProduct
+    scan: StoreScan
+    resume_after: int
+    rows: Rows
+    ask: Ask
+    found: list[dict[str, JsonValue]] = field(default_factory=list)
+    unlisted: int = 0
+    _until: float = 0.0
+
+    def run(self) -> JsonValue:
+        """Scan; answers what `StoreScan` documents."""
+        self._until = time.monotonic() + self.scan.at_most.total_seconds()
+        totals = {"checked": 0, "bytes": 0}
+        reached: int | None = self.resume_after
+        store_present = True
+        for page in self._pages():
+            answer = self._verify(page)
+            store_present = store_present and answer["store_present"]
+            for total in totals:
+                totals[total] += answer[total]
+            reached = answer["reached"] if answer["reached"] is not None else reached
+            if not store_present or answer["checked"] < len(page):
+                break
+        else:
+            reached = None if time.monotonic() < self._until else reached
+        files, files_complete = self._orphans() if store_present else (0, False)
+        return {
+            "store_present": store_present,
+            **totals,
+            "files": files,
+            "files_complete": files_complete,
+            "deviations": self.found,
+            "unlisted": self.unlisted,
+            "reached": reached,
+        }
+
+    def _pages(self) -> Iterator[list[dict[str, Any]]]:
+        after = self.resume_after
+        while time.monotonic() < self._until:
+            page = self.rows(self.product.objects_sql, {"after": after, "limit": BATCH})
+            if not page:
+                return
+            yield page
+            after = page[-1]["key"]
+
+    def _verify(self, page: list[dict[str, Any]]) -> Any:
+        objects: list[JsonValue] = [
+            [row["key"], row["path"], row["size"], row["algorithm"], row["digest"]] for row in page
+        ]
+        answer = self.ask("store-verify", {"objects": objects})
+        paths = {row["key"]: row["path"] for row in page}
+        for key, verdict, evidence in answer["deviations"]:
+            self._deviation(paths[key], verdict, evidence)
+        return answer
+
+    def _deviation(self, path: str, verdict: str, evidence: dict[str, JsonValue]) -> None:
+        if len(self.found) >= LISTED:
+            self.unlisted += 1
+            return
+        if verdict == "header":
+            evidence = {**evidence, "pydicom": self._second_opinion(path)}
+        self.found.append({"path": path, "verdict": verdict, "evidence": evidence})
+
+    def _second_opinion(self, path: str) -> str:
+        """What pydicom says to the first bytes of a suspect: the name of its complaint."""
+        answer = self.ask("store-header", {"path": path, "limit": HEADER_BYTES})
+        return header_opinion(base64.b64decode(answer["bytes_base64"])) or "reads it"
+
+    def _orphans(self) -> tuple[int, bool]:
+        """List the node's files and report those that the index does not know; answers how many, and whether all."""
+        files, after = 0, ""
+        while time.monotonic() < self._until:
+            listing = self.ask(
+                "store-list",
+                {"after": after, "limit": BATCH, "grace_seconds": self.scan.grace.total_seconds()},
+            )
+            files += len(listing["files"])
+            for path in self._unknown(self._unknown(listing["files"])):
+                self._deviation(path, "orphan", {})
+            if not listing["more"]:
+                return files, True
+            after = listing["files"][-1]
+        return files, False
+
+    def _unknown(self, paths: list[str]) -> list[str]:
+        if not paths:
+            return []
+        known = {row["path"] for row in self.rows(self.product.known_sql, {"paths": paths})}
+        return [path for path in paths if path not in known]

@@ -1,0 +1,148 @@
+"""Performing what is due on one node, one step at a time, and looking again before calling it done."""
+
+import time
+from itertools import groupby
+
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError
+from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
+from maintainer.model.plan import ProveService, ServiceAction, Step, Steps, Unseen
+from maintainer.model.task import Assignment
+from maintainer.running.events import Reporter, StepEnded, StepStarted
+from maintainer.running.gate import Gate
+from maintainer.running.observe import Eyes
+from maintainer.running.ports import Workbench
+from maintainer.running.recorder import Recorder
+from maintainer.running.report import StepReport
+
+SETTLING = (0.0, 1.0, 3.0)
+"""Seconds before each second look: PostgreSQL publishes its statistics with a short delay."""
+
+
+class Executor:
+    """Works through the steps of one task on one node. It is the only one that holds an actor."""
+
+    def __init__(
+        self, assignment: Assignment, *, bench: Workbench, eyes: Eyes, gate: Gate, recorder: Recorder, report: Reporter
+    ) -> None:
+        self.assignment = assignment
+        self.reports: list[StepReport] = []
+        self._bench, self._eyes, self._gate, self._recorder, self._report = bench, eyes, gate, recorder, report
+        self._log_error: LogError | None = None
+
+    def perform(self, steps: tuple[Step, ...]) -> Ending | None:
+        """Perform the steps; answers the ending after which this node must be left alone, if there was one.
+
+        A subject is begun only when all of its steps fit the window, and once begun it is finished: a service that
+        was stopped is started, whatever the clock, a person or a full log says.
+
+        Raises:
+            LogError: a record could not be written; the subject that had begun was finished first.
+        """
+        subjects = [tuple(group) for _, group in groupby(steps, key=lambda step: step.subject)]
+        for position, subject in enumerate(subjects):
+            ending = self._perform_subject(subject)
+            if _grave(subject, ending):
+                ending = self._bring_back(subject) or ending
+            if self._log_error is not None:
+                raise self._log_error
+            if _grave(subject, ending):
+                self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
+                return ending
+        return None
+
+    def skip(self, steps: tuple[Step, ...], reason: Reason, detail: str = "") -> None:
+        for step in steps:
+            self._ended(step, NotRun(reason=reason, detail=detail))
+
+    def _perform_subject(self, steps: tuple[Step, ...]) -> Ending:
+        refused = self._gate.admit(self.assignment, steps)
+        if refused is not None:
+            self.skip(steps, refused.reason, refused.detail)
+            return refused
+        # Without a durable intent nothing begins; after the first one, a log that fails no longer stops us half-way.
+        first_id = self._recorder.intent(self.assignment, steps[0])
+        return self._perform_steps(steps, first_id)
+
+    def _perform_steps(self, steps: tuple[Step, ...], first_id: str = "") -> Ending:
+        ending: Ending = Done()
+        for position, step in enumerate(steps):
+            step_id = first_id if first_id and position == 0 else self._intent_if_possible(step)
+            ending = self._perform_step(step, step_id, last=position == len(steps) - 1)
+            if not isinstance(ending, Done):
+                self.skip(steps[position + 1 :], Reason.EARLIER_STEP)
+                break
+        return ending
+
+    def _perform_step(self, step: Step, step_id: str, *, last: bool) -> Ending:
+        self._report(StepStarted(self.assignment.node, self.assignment.task, step))
+        ending: Ending = Unknown(last_seen="the run broke off in the middle of it")
+        try:
+            ending = self._act(step)
+            if last and isinstance(ending, Done):
+                ending = self._second_look(step, ending)
+        finally:
+            self._ended(step, ending, step_id)
+        return ending
+
+    def _act(self, step: Step) -> Ending:
+        started = time.monotonic()
+        try:
+            measured = self._bench.actor.perform(step.action, self._gate.time_for(self.assignment, step))
+        except LinkLost as error:
+            return Unknown(last_seen=error.what)
+        except (ActionFailed, CouldNotLook) as error:
+            return Failed(error=error.what)
+        return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
+
+    def _second_look(self, step: Step, done: Done) -> Ending:
+        """A step whose subject is still due has failed, whatever its exit code said."""
+        reason = ""
+        for pause in SETTLING:
+            time.sleep(pause)
+            answer = self._eyes.look(self.assignment, self._bench.observer)
+            if isinstance(answer, Unseen):
+                return Unknown(last_seen=f"it was done, but looking again failed: {answer.because}")
+            due = answer.steps if isinstance(answer, Steps) else ()
+            reason = next((one.reason for one in due if one.subject == step.subject), "")
+            if not reason:
+                return done
+        return Failed(error=f"still due after it was done: {reason}")
+
+    def _bring_back(self, subject: tuple[Step, ...]) -> Ending | None:
+        """After a stop or start that went wrong, look once more and start what is found stopped."""
+        if not _touches_service(subject):
+            return None
+        answer = self._eyes.look(self.assignment, self._bench.observer)
+        due = answer.steps if isinstance(answer, Steps) else ()
+        again = tuple(step for step in due if step.subject == subject[0].subject)
+        if not again or any(_stops(step) for step in again):
+            return None
+        return self._perform_steps(again)
+
+    def _intent_if_possible(self, step: Step) -> str:
+        try:
+            return self._recorder.intent(self.assignment, step)
+        except LogError as error:
+            self._log_error = self._log_error or error
+            return ""
+
+    def _ended(self, step: Step, ending: Ending, step_id: str = "") -> None:
+        self.reports.append(StepReport(step=step, ending=ending))
+        self._report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
+        try:
+            self._recorder.outcome(self.assignment, step, ending, step_id)
+        except LogError as error:
+            self._log_error = self._log_error or error
+
+
+def _touches_service(steps: tuple[Step, ...]) -> bool:
+    return any(isinstance(step.action, ServiceAction | ProveService) for step in steps)
+
+
+def _stops(step: Step) -> bool:
+    return isinstance(step.action, ServiceAction) and step.action.verb == "stop"
+
+
+def _grave(subject: tuple[Step, ...], ending: Ending) -> bool:
+    """A lost link, or a service that is not known to serve: touch this node no more tonight."""
+    return isinstance(ending, Unknown) or (_touches_service(subject) and isinstance(ending, Failed))

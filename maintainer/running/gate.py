@@ -1,0 +1,66 @@
+"""The gate that every step passes: window, time left, clocks, partners, and whether a person asked to stop."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from maintainer.intervention_log.log import InterventionLog
+from maintainer.model.inventory import Inventory
+from maintainer.model.outcome import NotRun, Reason
+from maintainer.model.plan import ProveService, Risk, ServiceAction, Step
+from maintainer.model.task import Assignment
+from maintainer.model.window import Occurrence
+from maintainer.planning.admission import ClockWatch, admit
+from maintainer.planning.forecast import predicted
+from maintainer.running.observe import Clock
+from maintainer.running.partners import proofs
+from maintainer.running.ports import Look
+from maintainer.running.stop import Stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Asked before the first step of each subject. `open_windows` are those in which this run may work."""
+
+    inventory: Inventory
+    log: InterventionLog
+    look: Look
+    clock: Clock
+    stop: Stop
+    open_windows: Mapping[str, Occurrence]
+    started_wall: datetime
+    started_mono: float = field(default_factory=time.monotonic)
+
+    def admit(self, assignment: Assignment, steps: tuple[Step, ...]) -> NotRun | None:
+        if self.stop.asked:
+            return NotRun(reason=Reason.INTERRUPTED, detail="a person stopped the run")
+        outage = any(step.risk is Risk.OUTAGE for step in steps)
+        return admit(
+            *steps,
+            now=self.clock(),
+            occurrence=self.open_windows.get(assignment.params.window),
+            predicted=self._predicted(assignment, steps),
+            clock=self._watch(),
+            partners=self.inventory.partners(assignment.node),
+            proofs=proofs(assignment.node, self.inventory, self.look) if outage else (),
+        )
+
+    def time_for(self, assignment: Assignment, step: Step) -> timedelta:
+        """A step's timeout, cut at the end of the window; starting a stopped service is never cut short."""
+        occurrence = self.open_windows.get(assignment.params.window)
+        if occurrence is None or isinstance(step.action, ServiceAction | ProveService):
+            return step.timeout
+        return max(timedelta(seconds=1), min(step.timeout, occurrence.closes - self.clock()))
+
+    def _predicted(self, assignment: Assignment, steps: tuple[Step, ...]) -> timedelta:
+        history = self.log.durations(assignment.node, assignment.task, steps[0].subject)
+        return sum((predicted(step, history) for step in steps), timedelta())
+
+    def _watch(self) -> ClockWatch:
+        return ClockWatch(
+            started_wall=self.started_wall,
+            started_mono=self.started_mono,
+            now_wall=self.clock(),
+            now_mono=time.monotonic(),
+        )

@@ -1,0 +1,148 @@
+"""Everything that one run does on one node: settle what was left open, then task after task, one step at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from maintainer.errors import LogError
+from maintainer.intervention_log.record import Record
+from maintainer.model.outcome import Reason
+from maintainer.model.plan import Answer, Plan, Refuse, Step, Unseen
+from maintainer.model.task import Assignment
+from maintainer.planning.planner import resting
+from maintainer.planning.replan import replan
+from maintainer.running.events import Reporter, TaskDecided, TaskStarted
+from maintainer.running.execute import Executor
+from maintainer.running.gate import Gate
+from maintainer.running.observe import Eyes
+from maintainer.running.ports import Work, Workbench
+from maintainer.running.reconcile import reconcile
+from maintainer.running.recorder import Recorder
+from maintainer.running.report import Settled, TaskReport
+
+LOG = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """What every node's work in one run shares."""
+
+    eyes: Eyes
+    gate: Gate
+    work: Work
+    recorder: Recorder
+    report: Reporter
+    approved: Plan | None = None
+
+
+@dataclass(kw_only=True)
+class NodeWork:
+    """One node in one run. `left_alone` says, once it is set, why nothing more is done there tonight."""
+
+    crew: Crew
+    group: Sequence[Assignment]
+    open_intents: Sequence[Record]
+    tasks: list[TaskReport] = field(default_factory=list)
+    settled: tuple[Settled, ...] = ()
+    left_alone: Refuse | None = None
+
+    def run(self) -> None:
+        """Work through the node's tasks; trouble here is reported here and never stops another node.
+
+        Raises:
+            LogError: the intervention log cannot be written.
+        """
+        try:
+            with self.crew.work(self.group[0].node) as bench:
+                self._reconcile(bench)
+                for assignment in self.group:
+                    self._task(assignment, bench)
+        except LogError:
+            raise
+        except Exception as error:
+            # A mistake of ours: said, recorded where a step was under way, and kept away from the other nodes.
+            LOG.exception("internal error", node=self.group[0].node)
+            answer = Unseen(
+                because=f"internal error ({type(error).__name__})", hint="please report it with the program's log"
+            )
+            self.left_alone = Refuse(because=answer.because, hint=answer.hint)
+            for assignment in self.group[len(self.tasks) :]:
+                self._reported(assignment, answer)
+
+    def leave_alone(self, because: Refuse) -> None:
+        """Report every task as refused, without a look."""
+        for assignment in self.group:
+            self._reported(assignment, because)
+
+    def _reconcile(self, bench: Workbench) -> None:
+        self.settled = reconcile(self.open_intents, self.group, self.crew.eyes, bench.observer, self.crew.recorder)
+        open_still = [one for one in self.settled if one.ending == "unknown"]
+        if open_still:
+            self.left_alone = Refuse(
+                because=f"an earlier run left {open_still[0].subject} in an unknown state, and looking again did not tell",
+                hint="look at the node yourself; the next run tries again",
+            )
+
+    def _task(self, assignment: Assignment, bench: Workbench) -> None:
+        if self.left_alone is not None:
+            self._reported(assignment, self.left_alone)
+            return
+        self.crew.report(TaskStarted(assignment.node, assignment.task))
+        answer = self._answer(assignment, bench)
+        executor = Executor(
+            assignment,
+            bench=bench,
+            eyes=self.crew.eyes,
+            gate=self.crew.gate,
+            recorder=self.crew.recorder,
+            report=self.crew.report,
+        )
+        self._announce(assignment, answer)
+        try:
+            grave = executor.perform(self._approved_steps(assignment, answer, executor))
+        finally:
+            self.tasks.append(_task_report(assignment, answer, executor))
+        if grave is not None:
+            self.left_alone = Refuse(
+                because=f"{assignment.task} ended as {grave.ending} on this node",
+                hint=f"see `maintainer log list --node {assignment.node}`, and look at the node before the next run",
+            )
+
+    def _answer(self, assignment: Assignment, bench: Workbench) -> Answer:
+        now = self.crew.eyes.clock()
+        last = self.crew.recorder.log.last_done(assignment.node, assignment.task) if assignment.params.every else None
+        return resting(assignment.params, last, now) or self.crew.eyes.look(assignment, bench.observer)
+
+    def _approved_steps(self, assignment: Assignment, answer: Answer, executor: Executor) -> tuple[Step, ...]:
+        """With a plan file: what is both approved and still due; the others are recorded as not run."""
+        due = answer.steps if answer.kind == "steps" else ()
+        if self.crew.approved is None:
+            return due
+        approved = next(
+            (e.steps for e in self.crew.approved.entries if (e.node, e.task) == (assignment.node, assignment.task)), ()
+        )
+        replanned = replan(approved, due)
+        executor.skip(replanned.not_approved, Reason.NOT_APPROVED, "it became due after the plan was made")
+        executor.skip(replanned.no_longer_due, Reason.NO_LONGER_DUE)
+        return replanned.run
+
+    def _announce(self, assignment: Assignment, answer: Answer) -> None:
+        self.crew.report(TaskDecided(assignment.node, assignment.task, answer))
+        self.crew.recorder.decided(assignment, answer)
+
+    def _reported(self, assignment: Assignment, answer: Answer) -> None:
+        self._announce(assignment, answer)
+        self.tasks.append(
+            TaskReport(node=assignment.node, task=assignment.task, window=assignment.params.window, answer=answer)
+        )
+
+
+def _task_report(assignment: Assignment, answer: Answer, executor: Executor) -> TaskReport:
+    return TaskReport(
+        node=assignment.node,
+        task=assignment.task,
+        window=assignment.params.window,
+        answer=answer,
+        steps=tuple(executor.reports),
+    )

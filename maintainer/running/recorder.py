@@ -1,0 +1,102 @@
+"""What a run writes into the intervention log, and nothing else: the log's fields, filled from the engine's values."""
+
+from typing import Any
+
+from maintainer.intervention_log.log import InterventionLog
+from maintainer.intervention_log.record import Kind, Record
+from maintainer.model.outcome import Done, Ending, Failed, NotRun, Unknown
+from maintainer.model.plan import Answer, Nothing, Refuse, Step, Steps, Unseen
+from maintainer.model.task import Assignment
+from maintainer.model.window import Occurrence
+
+
+class Recorder:
+    """One run's pen. Every method is durable when it returns.
+
+    Raises:
+        LogError: from any method, when the record is not known to be on the disk.
+    """
+
+    def __init__(self, log: InterventionLog, run: str, actor: str, plan: str) -> None:
+        self.log, self.run = log, run
+        self._always = {"run": run, "actor": actor, **({"plan": plan} if plan else {})}
+
+    def opened(self, text: str) -> None:
+        self._append(Kind.RUN_OPENED, text=text)
+
+    def closed(self, text: str) -> None:
+        self._append(Kind.RUN_CLOSED, text=text)
+        self.log.checkpoint(self.run)
+
+    def missed(self, occurrence: Occurrence) -> None:
+        self._append(Kind.MISSED, window=occurrence.window, text=f"opened {occurrence.opens:%Y-%m-%dT%H:%MZ}, no run")
+
+    def decided(self, assignment: Assignment, answer: Answer) -> None:
+        where = {"node": assignment.node, "task": assignment.task}
+        because = "" if isinstance(answer, Steps) else answer.because
+        self._append(Kind.DECIDED, **where, window=assignment.params.window, reason=answer.kind, text=because)
+        for finding in answer.findings:
+            self._append(Kind.FINDING, **where, subject=finding.subject, finding=finding.model_dump(mode="json"))
+        for kept in answer.measured:
+            self._append(Kind.MEASURED, **where, subject=kept.subject, measured={kept.name: kept.value})
+
+    def intent(self, assignment: Assignment, step: Step) -> str:
+        """Say what is about to be done, before it is; answers the step's id."""
+        record = self._append(
+            Kind.INTENT,
+            node=assignment.node,
+            task=assignment.task,
+            window=assignment.params.window,
+            subject=step.subject,
+            title=step.title,
+            risk=step.risk.value,
+        )
+        return record.step or ""
+
+    def outcome(self, assignment: Assignment, step: Step, ending: Ending, step_id: str = "") -> None:
+        self._append(
+            Kind.OUTCOME,
+            node=assignment.node,
+            task=assignment.task,
+            subject=step.subject,
+            title=step.title,
+            ending=ending.ending,
+            **({"step": step_id} if step_id else {}),
+            **ending_fields(ending),
+        )
+
+    def reconciled(self, intent: Record, ending: str, text: str) -> None:
+        same = {"node": intent.node, "task": intent.task, "subject": intent.subject, "step": intent.step}
+        self._append(Kind.RECONCILED, **same, ending=ending, text=text)
+
+    def _append(self, kind: Kind, **fields: Any) -> Record:
+        return self.log.append(kind, **self._always, **{name: value for name, value in fields.items() if value != ""})
+
+
+def ending_fields(ending: Ending) -> dict[str, Any]:
+    match ending:
+        case Done(measured=measured):
+            return {"measured": measured} if measured else {}
+        case Failed(error=error):
+            return {"error": error}
+        case Unknown(last_seen=seen):
+            return {"error": seen}
+        case NotRun(reason=reason, detail=detail):
+            return {"reason": reason.value, **({"error": detail} if detail else {})}
+
+
+def summary(answer: Answer) -> str:
+    """One line that says what was decided.
+
+    >>> summary(Nothing(because="no table has dead rows"))
+    'nothing to do: no table has dead rows'
+    """
+    match answer:
+        case Steps(steps=steps):
+            return f"{len(steps)} step{'s' * (len(steps) != 1)} due"
+        case Nothing(because=because):
+            return f"nothing to do: {because}"
+        case Refuse(because=because):
+            return f"refused: {because}"
+        case Unseen(because=because):
+            return f"could not look: {because}"
