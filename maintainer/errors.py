@@ -50,8 +50,8 @@ class InventoryError(MaintainerError):
 
     exit = Exit.USAGE
 
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__("\n".join(problems))
+    def __init__(self, problems: tuple[str, ...], *, hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint=hint)
         self.problems = problems
 
 

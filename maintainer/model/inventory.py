@@ -4,22 +4,61 @@ These classes say what may be written; `maintainer.inventory_file` reads the fil
 """
 
 import datetime as dt
+import ipaddress
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
-from maintainer.model.values import AbsolutePath, Duration, Name, Value
+from maintainer.model.values import AbsolutePath, Called, Duration, Name, TimeLimit, Value, normal_path
 from maintainer.model.window import Window
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-AeTitle = Annotated[str, StringConstraints(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$", max_length=16)]
-"""1 to 16 printable characters without backslash. Source: DICOM PS3.5, 6.2, VR AE."""
-Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$", max_length=253)]
-Word = Annotated[str, StringConstraints(pattern=r"^[!-~]+$", max_length=63)]
+
+def _address(text: str) -> str:
+    labels = text.split(".")
+    if ":" in text or labels[-1].isdigit():
+        return str(ipaddress.ip_address(text))
+    if not all(label and not label.startswith("-") and not label.endswith("-") for label in labels):
+        raise ValueError
+    return text
+
+
+def _address_or_socket_folder(text: str) -> str:
+    return normal_path(text) if text.startswith("/") else _address(text)
+
+
+def _is_argv(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(word.isprintable() for word in words):
+        raise ValueError
+    return words
+
+
+Port = Annotated[int, Field(ge=1, le=65535), Called("a port", "it is a number from 1 to 65535")]
+AeTitle = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$", max_length=16),
+    Called(
+        "an AE title", "it is text of 1 to 16 ASCII characters, without backslash, not beginning or ending in a space"
+    ),
+]
+"""Source: DICOM PS3.5, 6.2, VR AE."""
+Address = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$", max_length=253),
+    AfterValidator(_address),
+    Called("an address", "it is a host name or an IP address, in quotes"),
+]
+Word = Annotated[
+    str,
+    StringConstraints(pattern=r"^[!-~]+$", max_length=63),
+    Called("one word", "it is text without spaces, 63 long at most"),
+]
 Argv = Annotated[
-    tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...], Field(min_length=1, strict=False)
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...],
+    Field(min_length=1, max_length=64, strict=False),
+    AfterValidator(_is_argv),
+    Called("a command", 'it is a list of words that no shell reads, such as ["/opt/pacs/bin/archive", "start"]'),
 ]
 
 
@@ -45,19 +84,35 @@ class SecretCredential(Value):
     credential: Name
 
 
-Secret = SecretFile | SecretCredential
+def _secret_kind(given: Any) -> str | None:
+    if isinstance(given, Value):
+        return "<file>" if isinstance(given, SecretFile) else "<credential>"
+    keys = given.keys() & {"file", "credential"} if isinstance(given, dict) else ()
+    return f"<{min(keys)}>" if len(keys) == 1 else None
+
+
+Secret = Annotated[
+    Annotated[SecretFile, Tag("<file>")] | Annotated[SecretCredential, Tag("<credential>")],
+    Discriminator(
+        _secret_kind,
+        custom_error_type="secret",
+        custom_error_message='a secret never stands here: write { file = "/…" } or { credential = "name" }, where it lies',
+    ),
+]
 
 
 class Blackout(Value):
     """Days, both included, on which no window opens."""
 
-    first: dt.date = Field(alias="from")
-    last: dt.date = Field(alias="to")
-    why: str = Field(max_length=200)
+    first: dt.date = Field(alias="from", description="first day, without quotes: 2026-12-24")
+    last: dt.date = Field(alias="to", description="last day, without quotes: 2026-12-26")
+    why: str = Field(max_length=200, description="shown where a window does not open")
 
 
 class Site(Value):
-    name: Name
+    """The hospital, its clock and its calendar."""
+
+    name: Name = Field(description="stands in every plan and every record of the intervention log")
     timezone: str = Field(description="IANA name, e.g. Europe/Paris; windows are local times of this zone")
     holidays: str | None = Field(
         None, description="country, e.g. FR, or country and region, e.g. DE-BY: no window opens then"
@@ -68,14 +123,21 @@ class Site(Value):
 class LogIndex(Value):
     """A PostgreSQL database in which several controllers' logs may meet. Without it: SQLite beside the log."""
 
-    host: Address | AbsolutePath
-    port: Port = 5432
-    name: Word
-    user: Word
-    password: Secret | None = None
+    host: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$|^/[!-~]*$", max_length=253),
+        AfterValidator(_address_or_socket_folder),
+        Called("an address", "it is a host name, an IP address or the folder of a socket, in quotes"),
+    ] = Field(description="host name, IP address or folder of the server's socket")
+    port: Port = Field(5432, description="port of the server")
+    name: Word = Field(description="name of the database")
+    user: Word = Field(description="role that owns the tables of the index")
+    password: Secret | None = Field(None, description="without it, as libpq finds it: a passfile or the peer's name")
 
 
 class Log(Value):
+    """Where the intervention log can be searched."""
+
     index: LogIndex | None = None
 
 
@@ -84,21 +146,25 @@ class Controller(Value):
 
     state: AbsolutePath = Field(description="folder of the intervention log and its keys; back it up")
     parallel: int = Field(8, ge=1, le=64, description="how many nodes are worked on at the same time")
-    plan_expires_after: Duration = dt.timedelta(hours=12)
-    log: Log = Log()
+    plan_expires_after: TimeLimit = Field(
+        dt.timedelta(hours=12), description="a plan that is older must be made and approved anew"
+    )
+    log: Log = Field(Log(), description="where the intervention log can be searched")
 
 
 class Group(Value):
     """Nodes that stand in for each other: at most one of them is ever worked on."""
 
-    members: tuple[Name, ...] = Field(min_length=2, strict=False)
+    members: tuple[Name, ...] = Field(
+        min_length=2, max_length=64, strict=False, description="names of nodes; a node is in one group at most"
+    )
 
 
 class Ssh(Value):
     """How to reach the node, and by which key it proves to be itself."""
 
-    user: Word
-    port: Port = 22
+    user: Word = Field(description="account on the node")
+    port: Port = Field(22, description="port of the node's SSH server")
     host_key: str | None = Field(None, description="the node's public key: `ssh-ed25519 AAAA…`")
     known_hosts: AbsolutePath | None = Field(
         None, description="instead of host_key: a known_hosts file that names the node"
@@ -116,8 +182,12 @@ ServiceProbe = Annotated[
 class UnitService(Value):
     """A service that systemd keeps."""
 
-    unit: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_.@\-]+\.service$", max_length=255)]
-    timeout: Duration = dt.timedelta(minutes=5)
+    unit: Annotated[
+        str,
+        StringConstraints(pattern=r"^[A-Za-z0-9:_.@\-]+\.service$", max_length=255),
+        Called("a service unit of systemd", "it is the unit's full name, such as orthanc.service"),
+    ] = Field(description="the unit's full name, such as orthanc.service")
+    timeout: TimeLimit = Field(dt.timedelta(minutes=5), description="longest time to start or to stop")
     answers: ServiceProbe = "c-echo"
 
 
@@ -127,65 +197,91 @@ class CommandService(Value):
     `status` ends with 0 when the service runs and 3 when it does not. Source: LSB Core, "Init Script Actions".
     """
 
-    start: Argv
-    stop: Argv
-    status: Argv
-    pid_file: AbsolutePath
-    timeout: Duration = dt.timedelta(minutes=5)
+    start: Argv = Field(description="command that starts it and comes back")
+    stop: Argv = Field(description="command that stops it")
+    status: Argv = Field(description="command that ends with 0 when it runs and 3 when it does not")
+    pid_file: AbsolutePath = Field(description="file that holds the number of its process")
+    timeout: TimeLimit = Field(dt.timedelta(minutes=5), description="longest time to start or to stop")
     answers: ServiceProbe = "c-echo"
 
 
-Service = UnitService | CommandService
+def _service_kind(given: Any) -> str | None:
+    if isinstance(given, Value):
+        return "<unit>" if isinstance(given, UnitService) else "<command>"
+    if not isinstance(given, dict):
+        return None
+    if "unit" in given:
+        return "<unit>"
+    return "<command>" if given.keys() & {"start", "stop", "status", "pid_file"} else None
+
+
+Service = Annotated[
+    Annotated[UnitService, Tag("<unit>")] | Annotated[CommandService, Tag("<command>")],
+    Discriminator(
+        _service_kind,
+        custom_error_type="service",
+        custom_error_message='a service has either unit = "….service" or start, stop, status and pid_file',
+    ),
+]
 
 
 class Database(Value):
     """The PACS database as seen from the node; it is reached through the SSH connection."""
 
-    name: Word
-    user: Word
-    password: Secret | None = None
-    host: Address = "127.0.0.1"
-    port: Port = 5432
+    name: Word = Field(description="name of the database")
+    user: Word = Field(description="role to log in as; `maintainer check` says which privileges it lacks")
+    password: Secret | None = Field(None, description="without it, none is sent")
+    host: Address = Field("127.0.0.1", description="where the server listens, as seen from the node")
+    port: Port = Field(5432, description="port of the server, as seen from the node")
 
 
 class Store(Value):
     """The folder of DICOM objects. There is no verb in this product that writes to it."""
 
     archive: Literal["practice"] = Field(description="the product whose index lists the objects")
-    path: AbsolutePath
+    path: AbsolutePath = Field(description="folder of the objects on the node; it is only ever read")
 
 
 class Dicom(Value):
     """How a modality would call the archive on this node."""
 
-    port: Port = 104
-    ae_title: AeTitle
-    calling_ae_title: AeTitle = "MAINTAINER"
-    timeout: Duration = dt.timedelta(seconds=10)
+    port: Port = Field(104, description="port of the archive, reached through the SSH connection")
+    ae_title: AeTitle = Field(description="AE title that the archive is called by")
+    calling_ae_title: AeTitle = Field("MAINTAINER", description="AE title that the archive sees calling")
+    timeout: TimeLimit = Field(dt.timedelta(seconds=10), description="longest wait for an answer")
 
 
 class CleanupRoot(Value):
     """A folder that may be cleaned: old files are moved to its quarantine, and deleted from there later."""
 
-    path: AbsolutePath
-    patterns: tuple[Annotated[str, StringConstraints(pattern=r"^[^/\x00]+$", max_length=255)], ...] = Field(
-        min_length=1, strict=False
-    )
-    older_than: Duration
+    path: AbsolutePath = Field(description="folder on the node; never a store, a system folder or a part of one")
+    patterns: tuple[
+        Annotated[
+            str,
+            StringConstraints(pattern=r"^[^/\x00]+$", max_length=255),
+            Called("a pattern", "it fits the names of files, such as *.tmp, and has no slash"),
+        ],
+        ...,
+    ] = Field(min_length=1, max_length=64, strict=False, description="names of the files that may go, such as *.tmp")
+    older_than: TimeLimit = Field(description="only files that have not changed for so long")
     age_by: Literal["ctime", "mtime"] = Field(
         "ctime", description="ctime cannot be set, so a file copied in with an old date is still new"
     )
-    keep_quarantined: Duration = dt.timedelta(days=7)
+    keep_quarantined: Duration = Field(
+        dt.timedelta(days=7), description="how long a file can still be fetched back from quarantine"
+    )
 
 
 class Node(Value):
-    address: Address
-    ssh: Ssh
-    services: dict[Name, Service] = {}
-    database: Database | None = None
-    store: Store | None = None
-    dicom: Dicom | None = None
-    cleanup: dict[Name, CleanupRoot] = {}
+    """A machine that is looked after. What it has decides which tasks run on it."""
+
+    address: Address = Field(description="host name or IP address that SSH connects to")
+    ssh: Ssh = Field(description="how to reach the node, and by which key it proves to be itself")
+    services: dict[Name, Service] = Field({}, description="what can be restarted here")
+    database: Database | None = Field(None, description="the archive's PostgreSQL database")
+    store: Store | None = Field(None, description="the archive's folder of DICOM objects")
+    dicom: Dicom | None = Field(None, description="the archive's DICOM address")
+    cleanup: dict[Name, CleanupRoot] = Field({}, description="folders in which old files may be removed")
     tasks: dict[Name, dict[str, Any]] = Field({}, description="settings of [tasks.NAME] that differ on this node")
 
     @cached_property
@@ -194,11 +290,13 @@ class Node(Value):
 
 
 class Inventory(Value):
-    site: Site
-    controller: Controller
-    windows: dict[Name, Window] = Field(min_length=1)
-    groups: dict[Name, Group] = {}
-    nodes: dict[Name, Node] = Field(min_length=1)
+    """Everything that `maintainer` knows about a site."""
+
+    site: Site = Field(description="the hospital, its clock and its calendar")
+    controller: Controller = Field(description="the machine that `maintainer` runs on")
+    windows: dict[Name, Window] = Field(min_length=1, description="when work may be done")
+    groups: dict[Name, Group] = Field({}, description="nodes of which at most one may be out of service")
+    nodes: dict[Name, Node] = Field(min_length=1, description="the machines that are looked after")
     tasks: dict[Name, dict[str, Any]] = Field(
         min_length=1, description="settings of each task; `maintainer schema` lists them"
     )

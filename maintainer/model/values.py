@@ -1,23 +1,57 @@
 """The words and numbers an inventory is written in: names, paths, durations, sizes."""
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator as Checked
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_DURATION = re.compile(r"(\d{1,6})([smhdw])")
-_SIZE = re.compile(r"(\d{1,9}) ?(B|kB|MB|GB|TB)")
+_DURATION = re.compile(r"([0-9]{1,6})([smhdw])")
+_SIZE = re.compile(r"([0-9]{1,9}) ?(B|kB|MB|GB|TB)")
 
 
 class Value(BaseModel):
     """A frozen, strict value: an unknown field is a mistake, and nothing is guessed into another type."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class Called:
+    """Names a type in a sysadmin's words: whatever is wrong with a value, the one error says what it should be."""
+
+    what: str
+    rule: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"description": self.rule} | handler(schema)
+
+    def _checked(self, given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return handler(given)
+        except ValidationError:
+            raise PydanticCustomError("called", "not {what}: {rule}", {"what": self.what, "rule": self.rule}) from None
 
 
 def parse_duration(text: Any) -> timedelta:
@@ -51,7 +85,7 @@ def parse_size(text: Any) -> int:
     >>> parse_size("10MB")
     10000000
     """
-    if isinstance(text, int) and not isinstance(text, bool):
+    if isinstance(text, int) and not isinstance(text, bool) and text >= 0:
         return text
     match = _SIZE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
@@ -59,7 +93,8 @@ def parse_size(text: Any) -> int:
     return int(match[1]) * _SIZES[match[2]]
 
 
-def _normal_path(text: str) -> str:
+def normal_path(text: str) -> str:
+    """Check that a path can be read in one way only, whoever reads it."""
     path = PurePosixPath(text)
     if not path.is_absolute():
         raise ValueError("a path starts with /")
@@ -79,17 +114,36 @@ def contains(outer: str, inner: str) -> bool:
     return PurePosixPath(inner).is_relative_to(outer)
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=63)]
-AbsolutePath = Annotated[str, StringConstraints(max_length=1024), Checked(_normal_path)]
+def _some_time(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("it is 1s or longer")
+    return value
+
+
+Name = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=63),
+    Called("a name", "it has small letters, digits and hyphens, begins with a letter and is 63 long at most"),
+]
+AbsolutePath = Annotated[str, StringConstraints(max_length=1024), Checked(normal_path)]
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
     PlainSerializer(write_duration, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,6}[smhdw]$", "examples": ["90s", "15m", "12h", "7d", "2w"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]{1,6}[smhdw]$", "examples": ["90s", "15m", "12h", "7d", "2w"]}
+    ),
 ]
+TimeLimit = Annotated[Duration, Checked(_some_time)]
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
-    WithJsonSchema({"type": "string", "pattern": r"^\d{1,9} ?(B|kB|MB|GB|TB)$", "examples": ["10MB", "2GB"]}),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "minimum": 0,
+            "pattern": r"^[0-9]{1,9} ?(B|kB|MB|GB|TB)$",
+            "examples": ["10MB", "2GB"],
+        }
+    ),
 ]
-Argv = Annotated[tuple[Annotated[str, StringConstraints(min_length=1, max_length=1024)], ...], Checked(tuple)]
