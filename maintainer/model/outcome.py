@@ -19,6 +19,7 @@ class Reason(StrEnum):
     PARTNER_NOT_SERVING = "partner-not-serving"
     GROUP_STOPPED = "group-stopped"  # another member of the group is not known to serve
     UNRECONCILED = "unreconciled"  # an earlier run left something unknown on this node
+    CLOCK_STEPPED = "clock-stepped"  # the controller's clock was set during the run, or the node's disagrees with it
     INTERRUPTED = "interrupted"  # a person stopped the run
     LOG_NOT_WRITABLE = "log-not-writable"
 
