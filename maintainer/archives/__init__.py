@@ -1,0 +1,6 @@
+"""Pure knowledge of archive products: where their objects lie and which queries list them."""
+
+from maintainer.archives.product import ArchiveProduct
+from maintainer.archives.register import names, product
+
+__all__ = ["ArchiveProduct", "names", "product"]

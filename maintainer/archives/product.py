@@ -1,0 +1,22 @@
+"""What must be known of an archive product to compare its index with its store."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveProduct:
+    """Where a product keeps its objects and which queries list them.
+
+    Attributes:
+        name: as `archive = "…"` of an inventory's store names it.
+        objects_sql: takes `%(after)s` (a key; 0 before the first) and `%(limit)s`; answers rows of `key` (bigint,
+            ascending), `path` (relative to the store), `size` (bytes), `algorithm` (as hashlib names it) and `digest`
+            (hexadecimal); the last two are NULL where the product kept no digest.
+        known_sql: takes `%(paths)s` (text[]); answers those that the index lists, as `path`.
+        not_objects: fnmatch patterns of file names in the store that are the product's own and never objects.
+    """
+
+    name: str
+    objects_sql: str
+    known_sql: str
+    not_objects: tuple[str, ...] = ()
