@@ -134,6 +134,11 @@ def test_a_day_that_a_zone_does_not_have_has_no_window() -> None:
     assert closed_because(dt.date(2011, 12, 30), site("Pacific/Apia")) == "2011-12-30 does not exist in Pacific/Apia"
 
 
+def test_a_day_without_a_noon_is_still_a_day() -> None:
+    """In Juba the clocks went from 12:00 to 13:00 on 15 January 2000; that is no reason to lose the night."""
+    assert closed_because(dt.date(2000, 1, 15), site("Africa/Juba")) == ""
+
+
 def test_a_window_belongs_to_the_day_on_which_it_opens() -> None:
     """Friday 22:00 to 02:00 is Friday's: it is open on Saturday at 01:00, and not on Friday at 01:00."""
     friday = {"weekend": window("22:00-02:00", Day.FRIDAY)}
@@ -201,6 +206,7 @@ def test_missed_is_what_opened_and_closed_unseen() -> None:
     nightly = {"nightly": window("22:00-05:00")}
     found = missed(nightly, site("UTC"), at("2026-06-01T22:00:30"), at("2026-06-05T01:00"))
     assert [str(each.day) for each in found] == ["2026-06-02", "2026-06-03"]
+    assert len(missed(nightly, site("UTC"), at("2026-06-02T22:00"), at("2026-06-03T05:00"))) == 1
 
 
 def test_missed_looks_back_a_month_and_not_before_the_first_run() -> None:
