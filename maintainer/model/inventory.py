@@ -96,7 +96,7 @@ Secret = Annotated[
     Discriminator(
         _secret_kind,
         custom_error_type="secret",
-        custom_error_message='a secret never stands here: write { file = "/…" } or { credential = "name" }, where it lies',
+        custom_error_message='a secret is never written here: write { file = "/…" } or { credential = "name" }',
     ),
 ]
 

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
@@ -125,7 +126,9 @@ Name = Annotated[
     StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=63),
     Called("a name", "it has small letters, digits and hyphens, begins with a letter and is 63 long at most"),
 ]
-AbsolutePath = Annotated[str, StringConstraints(max_length=1024), Checked(normal_path)]
+AbsolutePath = Annotated[
+    str, StringConstraints(max_length=1024), Checked(normal_path), Field(json_schema_extra={"pattern": "^/"})
+]
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
