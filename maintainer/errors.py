@@ -61,6 +61,12 @@ class PlanFileError(MaintainerError):
     exit = Exit.REFUSED
 
 
+class WindowClosed(MaintainerError):
+    """A window was asked for that is not open; nothing is ever caught up outside it."""
+
+    exit = Exit.REFUSED
+
+
 class CouldNotLook(MaintainerError):
     """An observation got no answer. It is never the same as "nothing is there"."""
 

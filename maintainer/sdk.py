@@ -21,7 +21,7 @@ from maintainer.model.plan import (
     Step,
     Steps,
 )
-from maintainer.model.task import Facts, History, NodeQuery, Observation, Params, Probe, SqlQuery, StoreScan, Task
+from maintainer.model.task import Facts, NodeQuery, Observation, Params, Probe, Recorded, SqlQuery, StoreScan, Task
 from maintainer.model.values import Duration, Name, Size, Value, write_duration
 from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
 
@@ -36,7 +36,6 @@ __all__ = [
     "Facts",
     "Field",
     "Finding",
-    "History",
     "Measurement",
     "Name",
     "Node",
@@ -47,6 +46,7 @@ __all__ = [
     "Params",
     "Probe",
     "ProveService",
+    "Recorded",
     "Refuse",
     "Risk",
     "Role",

@@ -63,11 +63,11 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
     facts = ReindexFacts
 
     def observe(self, node: sdk.Node, params: ReindexParams) -> Mapping[str, sdk.Observation]:
-        limits = {"smallest": params.smallest, "measure_up_to": params.measure_up_to}
+        limits: dict[str, int | float | str] = {"smallest": params.smallest, "measure_up_to": params.measure_up_to}
         return {
             "indexes": sdk.SqlQuery(text=INDEXES, parameters=limits),
             "server": sdk.SERVER,
-            "recorded": sdk.History(measurement=BYTES_PER_ROW),
+            "recorded": sdk.Recorded(measurement=BYTES_PER_ROW),
         }
 
     def plan(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> sdk.Decision:

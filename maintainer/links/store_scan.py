@@ -9,7 +9,6 @@ import base64
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from pydantic import JsonValue
@@ -35,7 +34,7 @@ class Scanner:
     resume_after: int
     rows: Rows
     ask: Ask
-    found: list[dict[str, JsonValue]] = field(default_factory=list)
+    found: list[JsonValue] = field(default_factory=list)
     unlisted: int = 0
     _until: float = 0.0
 

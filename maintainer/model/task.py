@@ -50,14 +50,14 @@ class StoreScan(Value):
     resume: Name
 
 
-class History(Value):
+class Recorded(Value):
     """Measurements on record: answers `{subject: {"least": …, "last": …}}` over all runs on this node."""
 
-    kind: Literal["history"] = "history"
+    kind: Literal["recorded"] = "recorded"
     measurement: Name
 
 
-Observation = SqlQuery | NodeQuery | Probe | StoreScan | History
+Observation = SqlQuery | NodeQuery | Probe | StoreScan | Recorded
 
 
 class Params(Value):

@@ -10,7 +10,7 @@ from maintainer.model.task import Assignment
 from maintainer.running.events import Reporter, StepEnded, StepStarted
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
-from maintainer.running.ports import Workbench
+from maintainer.running.ports import Actor, Observer
 from maintainer.running.recorder import Recorder
 from maintainer.running.report import StepReport
 
@@ -22,11 +22,26 @@ class Executor:
     """Works through the steps of one task on one node. It is the only one that holds an actor."""
 
     def __init__(
-        self, assignment: Assignment, *, bench: Workbench, eyes: Eyes, gate: Gate, recorder: Recorder, report: Reporter
+        self,
+        assignment: Assignment,
+        observer: Observer,
+        actor: Actor,
+        *,
+        eyes: Eyes,
+        gate: Gate,
+        recorder: Recorder,
+        report: Reporter,
     ) -> None:
         self.assignment = assignment
         self.reports: list[StepReport] = []
-        self._bench, self._eyes, self._gate, self._recorder, self._report = bench, eyes, gate, recorder, report
+        self._observer, self._actor, self._eyes, self._gate, self._recorder, self._report = (
+            observer,
+            actor,
+            eyes,
+            gate,
+            recorder,
+            report,
+        )
         self._log_error: LogError | None = None
 
     def perform(self, steps: tuple[Step, ...]) -> Ending | None:
@@ -87,7 +102,7 @@ class Executor:
     def _act(self, step: Step) -> Ending:
         started = time.monotonic()
         try:
-            measured = self._bench.actor.perform(step.action, self._gate.time_for(self.assignment, step))
+            measured = self._actor.perform(step.action, self._gate.time_for(self.assignment, step))
         except LinkLost as error:
             return Unknown(last_seen=error.what)
         except (ActionFailed, CouldNotLook) as error:
@@ -99,7 +114,7 @@ class Executor:
         reason = ""
         for pause in SETTLING:
             time.sleep(pause)
-            answer = self._eyes.look(self.assignment, self._bench.observer)
+            answer = self._eyes.look(self.assignment, self._observer)
             if isinstance(answer, Unseen):
                 return Unknown(last_seen=f"it was done, but looking again failed: {answer.because}")
             due = answer.steps if isinstance(answer, Steps) else ()
@@ -112,7 +127,7 @@ class Executor:
         """After a stop or start that went wrong, look once more and start what is found stopped."""
         if not _touches_service(subject):
             return None
-        answer = self._eyes.look(self.assignment, self._bench.observer)
+        answer = self._eyes.look(self.assignment, self._observer)
         due = answer.steps if isinstance(answer, Steps) else ()
         again = tuple(step for step in due if step.subject == subject[0].subject)
         if not again or any(_stops(step) for step in again):

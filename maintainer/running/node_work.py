@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
 from maintainer.errors import LogError
-from maintainer.intervention_log.record import Record
+from maintainer.intervention_log.filter import Filter
+from maintainer.intervention_log.record import Kind, Record
 from maintainer.model.outcome import Reason
 from maintainer.model.plan import Answer, Plan, Refuse, Step, Unseen
 from maintainer.model.task import Assignment
@@ -16,7 +18,7 @@ from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.execute import Executor
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
-from maintainer.running.ports import Work, Workbench
+from maintainer.running.ports import Actor, Observer, Work
 from maintainer.running.reconcile import reconcile
 from maintainer.running.recorder import Recorder
 from maintainer.running.report import Settled, TaskReport
@@ -54,10 +56,10 @@ class NodeWork:
             LogError: the intervention log cannot be written.
         """
         try:
-            with self.crew.work(self.group[0].node) as bench:
-                self._reconcile(bench)
+            with self.crew.work(self.group[0].node) as (observer, actor):
+                self._reconcile(observer)
                 for assignment in self.group:
-                    self._task(assignment, bench)
+                    self._task(assignment, observer, actor)
         except LogError:
             raise
         except Exception as error:
@@ -75,24 +77,25 @@ class NodeWork:
         for assignment in self.group:
             self._reported(assignment, because)
 
-    def _reconcile(self, bench: Workbench) -> None:
-        self.settled = reconcile(self.open_intents, self.group, self.crew.eyes, bench.observer, self.crew.recorder)
+    def _reconcile(self, observer: Observer) -> None:
+        self.settled = reconcile(self.open_intents, self.group, self.crew.eyes, observer, self.crew.recorder)
         open_still = [one for one in self.settled if one.ending == "unknown"]
         if open_still:
             self.left_alone = Refuse(
-                because=f"an earlier run left {open_still[0].subject} in an unknown state, and looking again did not tell",
+                because=f"how an earlier run left {open_still[0].subject} is not known, and looking again did not tell",
                 hint="look at the node yourself; the next run tries again",
             )
 
-    def _task(self, assignment: Assignment, bench: Workbench) -> None:
+    def _task(self, assignment: Assignment, observer: Observer, actor: Actor) -> None:
         if self.left_alone is not None:
             self._reported(assignment, self.left_alone)
             return
         self.crew.report(TaskStarted(assignment.node, assignment.task))
-        answer = self._answer(assignment, bench)
+        answer = self._answer(assignment, observer)
         executor = Executor(
             assignment,
-            bench=bench,
+            observer,
+            actor,
             eyes=self.crew.eyes,
             gate=self.crew.gate,
             recorder=self.crew.recorder,
@@ -109,10 +112,17 @@ class NodeWork:
                 hint=f"see `maintainer log list --node {assignment.node}`, and look at the node before the next run",
             )
 
-    def _answer(self, assignment: Assignment, bench: Workbench) -> Answer:
-        now = self.crew.eyes.clock()
-        last = self.crew.recorder.log.last_done(assignment.node, assignment.task) if assignment.params.every else None
-        return resting(assignment.params, last, now) or self.crew.eyes.look(assignment, bench.observer)
+    def _answer(self, assignment: Assignment, observer: Observer) -> Answer:
+        rests = resting(assignment.params, self._last_look(assignment), self.crew.eyes.clock())
+        return rests or self.crew.eyes.look(assignment, observer)
+
+    def _last_look(self, assignment: Assignment) -> datetime | None:
+        """When an earlier run last looked here and was not refused; a rest is not a look."""
+        where = Filter(node=assignment.node, task=assignment.task, kind=Kind.DECIDED, limit=100)
+        looks = (
+            r.at for r in self.crew.recorder.log.records(where) if r.reason in {"steps", "nothing"} and not r.subject
+        )
+        return max(looks, default=None)
 
     def _approved_steps(self, assignment: Assignment, answer: Answer, executor: Executor) -> tuple[Step, ...]:
         """With a plan file: what is both approved and still due; the others are recorded as not run."""

@@ -1,12 +1,12 @@
 """What the engine asks of the world. `maintainer.links` has the real ones; tests run the same contracts over both.
 
-Only the executor is ever given a `Workbench`; a dry run holds observers and nothing else.
+Only the executor is ever given an `Actor`; a dry run holds observers and nothing else.
 """
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -40,15 +40,9 @@ class Actor(Protocol):
         ...
 
 
-class Workbench(NamedTuple):
-    """Both hands and both eyes: what the executor works with on one node."""
-
-    observer: Observer
-    actor: Actor
-
-
 Look = Callable[[str], AbstractContextManager[Observer]]
-Work = Callable[[str], AbstractContextManager[Workbench]]
+Work = Callable[[str], AbstractContextManager[tuple[Observer, Actor]]]
+"""Eyes and hands on one node, for as long as the context lasts."""
 
 
 class Namer(Protocol):

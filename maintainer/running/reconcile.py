@@ -1,4 +1,4 @@
-"""Before anything new: what did an earlier run leave open, and how did it end? Decided by looking, never by guessing."""
+"""Before anything new: how did what an earlier run left open end? Decided by looking, never by guessing."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ def reconcile(
 ) -> tuple[Settled, ...]:
     """Settle one node's open intents. One that cannot be looked at stays open and is reported as unknown."""
     by_task = {assignment.task: assignment for assignment in assignments}
-    return tuple(_settle(intent, by_task.get(intent.task or ""), eyes, observer, recorder) for intent in intents)
+    return tuple(_settle(intent, by_task.get(intent.task), eyes, observer, recorder) for intent in intents)
 
 
 def _settle(

@@ -19,7 +19,7 @@ class Recorder:
 
     def __init__(self, log: InterventionLog, run: str, actor: str, plan: str) -> None:
         self.log, self.run = log, run
-        self._always = {"run": run, "actor": actor, **({"plan": plan} if plan else {})}
+        self._always: dict[str, Any] = {"run": run, "actor": actor, "plan": plan}
 
     def opened(self, text: str) -> None:
         self._append(Kind.RUN_OPENED, text=text)
@@ -32,11 +32,11 @@ class Recorder:
         self._append(Kind.MISSED, window=occurrence.window, text=f"opened {occurrence.opens:%Y-%m-%dT%H:%MZ}, no run")
 
     def decided(self, assignment: Assignment, answer: Answer) -> None:
-        where = {"node": assignment.node, "task": assignment.task}
+        where: dict[str, Any] = {"node": assignment.node, "task": assignment.task}
         because = "" if isinstance(answer, Steps) else answer.because
         self._append(Kind.DECIDED, **where, window=assignment.params.window, reason=answer.kind, text=because)
         for finding in answer.findings:
-            self._append(Kind.FINDING, **where, subject=finding.subject, finding=finding.model_dump(mode="json"))
+            self._append(Kind.FINDING, **where, subject=finding.subject, finding=finding)
         for kept in answer.measured:
             self._append(Kind.MEASURED, **where, subject=kept.subject, measured={kept.name: kept.value})
 
@@ -49,9 +49,9 @@ class Recorder:
             window=assignment.params.window,
             subject=step.subject,
             title=step.title,
-            risk=step.risk.value,
+            risk=step.risk,
         )
-        return record.step or ""
+        return record.step
 
     def outcome(self, assignment: Assignment, step: Step, ending: Ending, step_id: str = "") -> None:
         self._append(
@@ -61,28 +61,34 @@ class Recorder:
             subject=step.subject,
             title=step.title,
             ending=ending.ending,
-            **({"step": step_id} if step_id else {}),
+            step=step_id,
             **ending_fields(ending),
         )
 
     def reconciled(self, intent: Record, ending: str, text: str) -> None:
-        same = {"node": intent.node, "task": intent.task, "subject": intent.subject, "step": intent.step}
+        same: dict[str, Any] = {
+            "node": intent.node,
+            "task": intent.task,
+            "subject": intent.subject,
+            "step": intent.step,
+        }
         self._append(Kind.RECONCILED, **same, ending=ending, text=text)
 
     def _append(self, kind: Kind, **fields: Any) -> Record:
-        return self.log.append(kind, **self._always, **{name: value for name, value in fields.items() if value != ""})
+        return self.log.append(kind, **self._always, **fields)
 
 
 def ending_fields(ending: Ending) -> dict[str, Any]:
+    """Fit an ending into the log's fields."""
     match ending:
         case Done(measured=measured):
-            return {"measured": measured} if measured else {}
+            return {"measured": measured}
         case Failed(error=error):
             return {"error": error}
         case Unknown(last_seen=seen):
             return {"error": seen}
         case NotRun(reason=reason, detail=detail):
-            return {"reason": reason.value, **({"error": detail} if detail else {})}
+            return {"reason": reason.value, "error": detail}
 
 
 def summary(answer: Answer) -> str:

@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Literal
 
 from maintainer.errors import Exit
-from maintainer.model.inventory import Name
 from maintainer.model.outcome import Ending, Failed, NotRun, Reason, Unknown
 from maintainer.model.plan import Answer, Finding, Plan, Refuse, Severity, Step, Unseen
-from maintainer.model.values import Value
+from maintainer.model.values import Name, Value
 
 REFUSING = {
     Reason.PARTNER_NOT_SERVING,

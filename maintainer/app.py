@@ -1,0 +1,216 @@
+"""The composition root: the only place where tasks, links, the log and the engine meet."""
+
+import getpass
+import secrets
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypedDict
+
+from maintainer.errors import UsageError, WindowClosed
+from maintainer.intervention_log.log import InterventionLog
+from maintainer.intervention_log.pseudonyms import Pseudonyms
+from maintainer.intervention_log.run_lock import RunLock
+from maintainer.inventory_file.load import LoadedInventory, load_inventory
+from maintainer.inventory_file.schema import inventory_schema as schema_of
+from maintainer.links.fleet import Fleet
+from maintainer.links.node_program import zipapp_bytes
+from maintainer.links.plan_file import read_plan
+from maintainer.links.secrets import read_secret
+from maintainer.model.inventory import LogIndex
+from maintainer.model.plan import Plan
+from maintainer.model.task import AnyTask, Assignment
+from maintainer.model.window import Occurrence
+from maintainer.planning.calendar import missed, next_opening, open_now
+from maintainer.running.checkup import Examined, examine
+from maintainer.running.dry_run import dry_run
+from maintainer.running.events import Reporter
+from maintainer.running.gate import Gate
+from maintainer.running.node_work import Crew
+from maintainer.running.observe import Eyes
+from maintainer.running.recorder import Recorder
+from maintainer.running.report import RunReport
+from maintainer.running.shift import work_a_shift
+from maintainer.running.stop import Stop
+
+
+class IndexSettings(TypedDict):
+    index: LogIndex | None
+    index_password: str | None
+
+
+def register() -> dict[str, AnyTask]:
+    """Every task that is installed, ours and third parties', by name.
+
+    Raises:
+        UsageError: a third party's task cannot be loaded.
+    """
+    tasks: dict[str, AnyTask] = {}
+    for entry in entry_points(group="maintainer.tasks"):
+        try:
+            tasks[entry.name] = entry.load()()
+        except Exception as error:
+            raise UsageError(
+                f"the task {entry.name} of {entry.value} cannot be loaded: {type(error).__name__}: {error}",
+                hint="update or uninstall the package that brings it",
+            ) from error
+    return tasks
+
+
+def load(path: Path) -> LoadedInventory:
+    return load_inventory(path, register())
+
+
+def inventory_schema() -> Mapping[str, Any]:
+    return schema_of(register())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Maintainer:
+    """One invocation: an inventory, and everything that can be done with it."""
+
+    def __init__(self, loaded: LoadedInventory) -> None:
+        self.loaded, self.inventory = loaded, loaded.inventory
+        self.tasks = register()
+        self.state = Path(self.inventory.controller.state)
+        self.stop = Stop()
+        self.run_id = f"{now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+
+    def choose(self, *, window: str | None, nodes: Sequence[str], tasks: Sequence[str]) -> tuple[Assignment, ...]:
+        """Limit the inventory's assignments to what the command line names.
+
+        Raises:
+            UsageError: it names something that the inventory does not have, or nothing is left.
+        """
+        self._known("window", [window] if window else [], self.inventory.windows)
+        self._known("node", nodes, self.inventory.nodes)
+        self._known("task", tasks, self.inventory.tasks)
+        chosen = tuple(
+            one
+            for one in self.loaded.assignments
+            if window in (None, one.params.window)
+            and one.node in (nodes or (one.node,))
+            and one.task in (tasks or (one.task,))
+        )
+        if not chosen:
+            raise UsageError(
+                "no task runs there",
+                where=self.loaded.path,
+                hint="`maintainer plan` without options shows what runs where",
+            )
+        return chosen
+
+    def plan(self, assignments: Sequence[Assignment], report: Reporter) -> Plan:
+        """Dry run: nothing in reach of this method can change a node."""
+        with self.read_log() as log:
+            return dry_run(assignments, self._eyes(), self.fleet(log).look, report, self.loaded.digest)
+
+    def run(
+        self,
+        assignments: Sequence[Assignment],
+        report: Reporter,
+        *,
+        approved: Plan | None = None,
+        window: str | None = None,
+    ) -> RunReport:
+        """Do what is due in the windows that are open now.
+
+        Raises:
+            Busy: another run of this controller goes on.
+            LogError: the intervention log cannot be written or trusted.
+            WindowClosed: the window that was asked for is closed.
+        """
+        started = now()
+        windows = open_now(self.inventory.windows, self.inventory.site, started)
+        if window is not None and window not in windows:
+            raise self._closed(window, started)
+        with RunLock(self.state, command="maintainer run"), self.open_log() as log:
+            log.verify()
+            crew = self._crew(log, report, started, windows, approved)
+            wanted = [one for one in assignments if one.params.window in windows and _planned(approved, one)]
+            return work_a_shift(crew, wanted, self._missed(log, started))
+
+    def check(self) -> tuple[Examined, ...]:
+        """Look at every node and say whether a dry run could."""
+        with self.read_log() as log:
+            return examine(self.inventory, self.fleet(log).look, now)
+
+    def fleet(self, log: InterventionLog) -> Fleet:
+        fleet = Fleet(self.inventory, self.run_id, zipapp_bytes([files("tasks.node")]), log.history)
+        self.stop.on_abandon(fleet.cut)
+        return fleet
+
+    def open_log(self) -> InterventionLog:
+        return InterventionLog.open(
+            self.state, origin=self.inventory.site.name, index=self.inventory.controller.log.index
+        )
+
+    def read_log(self) -> InterventionLog:
+        return InterventionLog.read(
+            self.state, origin=self.inventory.site.name, index=self.inventory.controller.log.index
+        )
+
+    def read_plan(self, path: Path) -> Plan:
+        return read_plan(path, site=self.inventory.site.name, inventory=self.loaded.digest, now=now())
+
+    def _crew(
+        self,
+        log: InterventionLog,
+        report: Reporter,
+        started: datetime,
+        windows: Mapping[str, Occurrence],
+        approved: Plan | None,
+    ) -> Crew:
+        fleet = self.fleet(log)
+        gate = Gate(
+            inventory=self.inventory,
+            log=log,
+            look=fleet.look,
+            clock=now,
+            stop=self.stop,
+            open_windows=windows,
+            started_wall=started,
+        )
+        actor = f"{getpass.getuser()}@{socket.gethostname()}"
+        recorder = Recorder(log, self.run_id, actor, approved.digest() if approved else "")
+        return Crew(eyes=self._eyes(), gate=gate, work=fleet.work, recorder=recorder, report=report, approved=approved)
+
+    def _index(self) -> IndexSettings:
+        index = self.inventory.controller.log.index
+        password = read_secret(index.password) if index and index.password else None
+        return {"index": index, "index_password": password}
+
+    def _eyes(self) -> Eyes:
+        return Eyes(self.inventory, self.tasks, Pseudonyms(self.state), now)
+
+    def _missed(self, log: InterventionLog, started: datetime) -> tuple[Occurrence, ...]:
+        used = {one.params.window for one in self.loaded.assignments}
+        windows = {name: window for name, window in self.inventory.windows.items() if name in used}
+        return missed(windows, self.inventory.site, log.last_run(), started)
+
+    def _closed(self, window: str, started: datetime) -> WindowClosed:
+        opens = next_opening({window: self.inventory.windows[window]}, self.inventory.site, started)
+        when = f"it opens at {opens.opens:%Y-%m-%d %H:%M} UTC" if opens else "it does not open within a year"
+        return WindowClosed(
+            f"the window {window} is closed now: {when}",
+            hint="nothing starts outside its window; see `maintainer calendar`",
+        )
+
+    def _known(self, word: str, names: Sequence[str], known: Collection[str]) -> None:
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise UsageError(
+                f"there is no {word} {unknown[0]}", where=self.loaded.path, hint=f"it has {', '.join(known)}"
+            )
+
+
+def _planned(approved: Plan | None, assignment: Assignment) -> bool:
+    if approved is None:
+        return True
+    return any((entry.node, entry.task) == (assignment.node, assignment.task) for entry in approved.entries)

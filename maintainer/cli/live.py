@@ -1,0 +1,105 @@
+"""What is going on right now: a live table on a terminal, a line for each event in a pipe, nothing under --json."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import click
+import structlog
+
+from maintainer.cli.output import STYLES, console
+from maintainer.model.outcome import Ending, Failed, NotRun, Unknown
+from maintainer.running.events import Event, Reporter, StepEnded, StepStarted, TaskDecided, TaskStarted
+from maintainer.running.recorder import summary
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LOG = structlog.get_logger(__name__)
+
+
+@contextmanager
+def reporter(*, quiet: bool, steps: bool = False) -> Iterator[Reporter]:
+    """Give what the engine reports to. `steps`: also say, line by line, what a run does."""
+    if quiet:
+        yield _log
+    elif sys.stderr.isatty():
+        from rich.live import Live  # noqa: PLC0415 (only on a terminal)
+
+        view = LiveView(steps=steps)
+        with Live(
+            get_renderable=view.render, console=console(stderr=True), refresh_per_second=4, transient=True
+        ) as live:
+            view.print = live.console.print
+            yield view
+    else:
+        yield _say_steps if steps else _log
+
+
+def line(event: Event) -> str:
+    """Say an event in one line."""
+    match event:
+        case TaskStarted(node=node, task=task):
+            return f"{node}  {task}: looking"
+        case TaskDecided(node=node, task=task, answer=answer):
+            return f"{node}  {task}: {summary(answer)}"
+        case StepStarted(node=node, task=task, step=step):
+            return f"{node}  {task}: {step.title} … ({step.reason})"
+        case StepEnded(node=node, task=task, step=step, ending=ending):
+            return f"{node}  {task}: {step.title}: {told(ending)}"
+
+
+def told(ending: Ending) -> str:
+    """Say how a step ended, with what there is to know about it.
+
+    >>> told(Failed(error="the lock was not had in time"))
+    'failed: the lock was not had in time'
+    """
+    match ending:
+        case Failed(error=why) | Unknown(last_seen=why):
+            return f"{ending.ending}: {why}"
+        case NotRun(reason=reason, detail=detail):
+            return f"not run ({reason.value.replace('-', ' ')}{': ' if detail else ''}{detail})"
+        case _:
+            seconds = ending.measured.get("seconds")
+            return f"done in {seconds} s" if seconds is not None else "done"
+
+
+def _log(event: Event) -> None:
+    LOG.info(type(event).__name__, line=line(event))
+
+
+def _say_steps(event: Event) -> None:
+    if not isinstance(event, TaskStarted):
+        click.echo(f"{time.strftime('%H:%M:%S')}  {line(event)}")
+
+
+class LiveView:
+    """One row a node, redrawn while the run goes on; what has ended scrolls above it."""
+
+    def __init__(self, *, steps: bool) -> None:
+        self._rows: dict[str, tuple[str, float]] = {}
+        self._lock, self._steps = Lock(), steps
+        self.print = console(stderr=True).print
+
+    def __call__(self, event: Event) -> None:
+        from rich.text import Text  # noqa: PLC0415 (only on a terminal)
+
+        _log(event)
+        with self._lock:
+            if isinstance(event, TaskStarted | StepStarted):
+                self._rows[event.node] = (line(event), time.monotonic())
+            elif self._steps:
+                style = STYLES.get(event.ending.ending if isinstance(event, StepEnded) else event.answer.kind, "")
+                self.print(Text(line(event), style=style))
+
+    def render(self) -> "RenderableType":
+        from rich.text import Text  # noqa: PLC0415 (only on a terminal)
+
+        with self._lock:
+            now = time.monotonic()
+            rows = [f"▸ {text}  {now - since:.0f} s" for text, since in self._rows.values()]
+        return Text("\n".join(rows), no_wrap=True, overflow="ellipsis", style="dim")

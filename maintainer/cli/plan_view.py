@@ -1,0 +1,56 @@
+"""A plan as people read it."""
+
+from pathlib import Path
+
+import click
+
+from maintainer.cli.output import show_table
+from maintainer.model.plan import Answer, Entry, Finding, Plan, Refuse, Steps, Unseen
+from maintainer.running.recorder import summary
+
+
+def show_plan(plan: Plan, out: Path | None) -> None:
+    show_table(
+        "Decisions",
+        ("node", "task", "answer", "what"),
+        [decision_row(entry.node, entry.task, entry.answer) for entry in plan.entries],
+    )
+    steps = [row for entry in plan.entries for row in _step_rows(entry)]
+    if steps:
+        show_table("Steps that a run would do now", ("node", "task", "risk", "step", "because"), steps)
+    show_findings([(entry.node, finding) for entry in plan.entries for finding in entry.answer.findings])
+    if out is not None:
+        click.echo(f"Plan {plan.digest()[:12]} written to {out}; approved until {plan.expires_at:%Y-%m-%d %H:%M} UTC.")
+        click.echo(f"Perform it in its window:  maintainer run --plan {out}")
+    elif steps:
+        click.echo(f"{len(steps)} steps would be done. Nothing was changed by looking.")
+    else:
+        click.echo("Nothing left to do.")
+
+
+def decision_row(node: str, task: str, answer: Answer) -> tuple[str, str, str, str]:
+    hint = f" → {answer.hint}" if isinstance(answer, Refuse | Unseen) and answer.hint else ""
+    return node, task, answer.kind, summary(answer) + hint
+
+
+def _step_rows(entry: Entry) -> list[tuple[str, str, str, str, str]]:
+    steps = entry.answer.steps if isinstance(entry.answer, Steps) else ()
+    return [(entry.node, entry.task, step.risk.value, step.title, step.reason) for step in steps]
+
+
+def show_findings(findings: list[tuple[str, Finding]]) -> None:
+    """Worst first; nothing at all when there are none."""
+    if not findings:
+        return
+    order = {"critical": 0, "warning": 1, "info": 2}
+    rows = [
+        (finding.severity.value, node, finding.cause, finding.subject, _evidence(finding), finding.advice)
+        for node, finding in sorted(findings, key=lambda found: order[found[1].severity.value])
+    ]
+    show_table("Findings", ("severity", "node", "cause", "subject", "evidence", "what to do"), rows)
+    if any(row[3].startswith("object-") for row in rows):
+        click.echo("`maintainer log reveal object-…` tells on this controller which file an object is.")
+
+
+def _evidence(finding: Finding) -> str:
+    return ", ".join(f"{name} {value}" for name, value in finding.evidence.items())

@@ -1,0 +1,88 @@
+"""The `maintainer` command: what every subcommand shares, and how errors end the program."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from maintainer import __version__
+from maintainer.cli.session import Session
+from maintainer.errors import Exit, MaintainerError
+
+COMMANDS = {
+    "check": ("check", "Validate the inventory and see whether every node can be looked at."),
+    "plan": ("plan", "Dry run: look at the nodes and show what a run would do now."),
+    "run": ("run", "Do what is due, inside its window, and write it to the intervention log."),
+    "status": ("status", "Show the last run, what was found, and what waits for a person."),
+    "calendar": ("calendar", "Show when the windows open, and why they do not."),
+    "log": ("log", "Read, verify and export the intervention log; add a note to it."),
+    "practice": ("practice", "A small real PACS on this machine, to try things on."),
+    "schema": ("schema", "Print the JSON Schema of the inventory, for editors."),
+}
+"""Command → module of this package and its one line of help, so that `--help` imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is used: `--help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"maintainer.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--inventory",
+    "-i",
+    type=click.Path(path_type=Path),
+    envvar="MAINTAINER_INVENTORY",
+    help="The inventory. Default: ./inventory.toml, else /etc/maintainer/inventory.toml.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="Tell on stderr what is being done.")
+@click.option(
+    "--log-format", type=click.Choice(["console", "json"]), default="console", help="Form of what goes to stderr."
+)
+@click.version_option(__version__, prog_name="maintainer")
+@click.pass_context
+def cli(ctx: click.Context, inventory: Path | None, *, verbose: bool, log_format: str) -> None:
+    """Looks after PACS nodes at night: restarts, PostgreSQL, disks, DICOM stores.
+
+    Exit codes: 0 fine, 1 findings or a failed step, 2 usage or inventory, 3 something is unknown, 4 refused,
+    70 a bug, 74 the intervention log, 75 busy, 130 interrupted.
+    """
+    ctx.obj = Session(inventory=inventory, verbose=verbose, log_format=log_format)
+
+
+def start(arguments: list[str] | None = None) -> int:
+    """Run the command line; answers the exit code. Nothing foreseen ends in a traceback."""
+    try:
+        result: Any = cli.main(args=arguments, prog_name="maintainer", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return Exit.USAGE
+    except MaintainerError as error:
+        click.echo(str(error), err=True)
+        return error.exit
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`maintainer log list | head`): stop without a complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.FINE
+    return result if isinstance(result, int) else Exit.FINE

@@ -1,0 +1,47 @@
+"""The nodes of an inventory as the engine sees them: an observer for a dry run, an observer and an actor for a run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from maintainer.archives.register import product
+from maintainer.links.node_actor import NodeActor
+from maintainer.links.node_link import NodeLink
+from maintainer.links.node_observer import History, NodeObserver
+from maintainer.model.inventory import Inventory
+from maintainer.planning.policy import policy_of
+
+
+class Fleet:
+    """Opens links to nodes by name, and can cut all of them."""
+
+    def __init__(self, inventory: Inventory, run_id: str, zipapp: bytes, history: History) -> None:
+        self._inventory, self._run_id, self._zipapp, self._history = inventory, run_id, zipapp, history
+        self._open: set[NodeLink] = set()
+
+    @contextmanager
+    def look(self, name: str) -> Iterator[NodeObserver]:
+        with self._link(name) as link:
+            yield NodeObserver(link, self._history)
+
+    @contextmanager
+    def work(self, name: str) -> Iterator[tuple[NodeObserver, NodeActor]]:
+        with self._link(name) as link:
+            observer = NodeObserver(link, self._history)
+            yield observer, NodeActor(link, observer)
+
+    def cut(self) -> None:
+        """Cut every link that is open; whoever waits for an answer is told that it was lost."""
+        for link in tuple(self._open):
+            link.cut()
+
+    @contextmanager
+    def _link(self, name: str) -> Iterator[NodeLink]:
+        node = self._inventory.nodes[name]
+        not_objects = product(node.store.archive).not_objects if node.store else ()
+        link = NodeLink(name, node, run_id=self._run_id, zipapp=self._zipapp, policy=policy_of(node, not_objects))
+        self._open.add(link)
+        try:
+            yield link
+        finally:
+            self._open.discard(link)
+            link.close()

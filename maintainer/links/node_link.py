@@ -1,0 +1,69 @@
+"""One node over one SSH connection: made when it is first needed, and made anew after it was lost."""
+
+from contextlib import ExitStack
+
+from pydantic import JsonValue
+
+from maintainer.errors import CouldNotLook
+from maintainer.links.node_program import NodeProgram
+from maintainer.links.postgres import ActingSession, ReadingSession
+from maintainer.links.ssh import SshLink
+from maintainer.links.tunnel import Tunnel
+from maintainer.model.inventory import Database, Node
+
+
+class NodeLink:
+    """Holds what is open to one node; used by one thread at a time.
+
+    Every accessor raises `CouldNotLook`, or its kind, when the node or what is asked for is not there.
+    """
+
+    def __init__(self, name: str, node: Node, *, run_id: str, zipapp: bytes, policy: dict[str, JsonValue]) -> None:
+        self.name, self.node = name, node
+        self._run_id, self._zipapp, self._policy = run_id, zipapp, policy
+        self._open = ExitStack()
+        self._ssh: SshLink | None = None
+        self._tunnel: Tunnel | None = None
+        self._reading: ReadingSession | None = None
+
+    def cut(self) -> None:
+        """Break the connection under whoever waits on it, from another thread."""
+        if self._ssh is not None:
+            self._ssh.close()
+
+    def close(self) -> None:
+        """Close everything; the next question connects again."""
+        self._ssh = self._tunnel = self._reading = None
+        self._open.close()
+
+    def ssh(self) -> SshLink:
+        if self._ssh is None or not self._ssh.alive():
+            self.close()
+            self._ssh = self._open.enter_context(SshLink.connect(self.name, self.node))
+        return self._ssh
+
+    def program(self) -> NodeProgram:
+        return NodeProgram(self.name, self.ssh().run, self._policy, self._zipapp, sudo=self.node.ssh.sudo)
+
+    def tunnel(self) -> Tunnel:
+        ssh = self.ssh()
+        if self._tunnel is None:
+            self._tunnel = self._open.enter_context(Tunnel(ssh, self.database.host, self.database.port))
+        return self._tunnel
+
+    def reading(self) -> ReadingSession:
+        """The read-only session in which all observing queries run."""
+        tunnel = self.tunnel()
+        if self._reading is None or not self._reading.alive():
+            self._reading = self._open.enter_context(ReadingSession(self.name, tunnel, self.database, self._run_id))
+        return self._reading
+
+    def acting(self) -> ActingSession:
+        """A session of its own for one statement; close it by `with`."""
+        return ActingSession(self.name, self.tunnel(), self.database, self._run_id)
+
+    @property
+    def database(self) -> Database:
+        if self.node.database is None:
+            raise CouldNotLook("it has no database", where=self.name, hint=f"write [nodes.{self.name}.database]")
+        return self.node.database

@@ -1,0 +1,79 @@
+"""Where things stand, as the intervention log knows it: the last run, what was found, what waits for a person."""
+
+from typing import Literal
+
+from maintainer.intervention_log.filter import Filter
+from maintainer.intervention_log.log import InterventionLog
+from maintainer.intervention_log.record import Kind, Record
+from maintainer.model.plan import Finding
+from maintainer.model.task import Assignment
+from maintainer.model.values import Name, Value
+
+
+class Standing(Value):
+    """One task on one node, as the last run that looked left it."""
+
+    node: Name
+    task: Name
+    decided_at: str = ""
+    answer: str = ""
+    because: str = ""
+    endings: dict[str, int] = {}
+
+
+class Found(Value):
+    node: Name
+    task: Name
+    finding: Finding
+
+
+class Status(Value):
+    """Everything that `maintainer status` shows. `open_intents` are steps whose ending nobody knows."""
+
+    format: Literal["maintainer.status/1"] = "maintainer.status/1"
+    last_run: str
+    last_run_at: str
+    closed: bool
+    tasks: tuple[Standing, ...]
+    findings: tuple[Found, ...]
+    open_intents: tuple[str, ...]
+
+
+def standing(log: InterventionLog, assignments: tuple[Assignment, ...]) -> Status:
+    """Read the newest run of each task, and what is open."""
+    opened = next(iter(log.records(Filter(kind=Kind.RUN_OPENED, limit=1))), None)
+    closed = next(iter(log.records(Filter(kind=Kind.RUN_CLOSED, limit=1))), None)
+    looked = [_task(log, assignment) for assignment in assignments]
+    return Status(
+        last_run=opened.run if opened else "",
+        last_run_at=opened.time if opened else "",
+        closed=bool(opened and closed and opened.run == closed.run),
+        tasks=tuple(task for task, _ in looked),
+        findings=tuple(found for _, findings in looked for found in findings),
+        open_intents=tuple(f"{i.node} {i.task} {i.subject} since {i.time}" for i in log.open_intents()),
+    )
+
+
+def _task(log: InterventionLog, assignment: Assignment) -> tuple[Standing, list[Found]]:
+    where = Filter(node=assignment.node, task=assignment.task)
+    last = next(iter(log.records(where.model_copy(update={"kind": Kind.DECIDED, "limit": 1}))), None)
+    if last is None:
+        return Standing(node=assignment.node, task=assignment.task), []
+    records = [r for r in log.records(where.model_copy(update={"run": last.run})) if r.seq >= last.seq]
+    found = [Found(node=r.node, task=r.task, finding=r.finding) for r in records if r.finding]
+    return _standing(assignment, last, records), found
+
+
+def _standing(assignment: Assignment, last: Record, records: list[Record]) -> Standing:
+    endings: dict[str, int] = {}
+    for record in records:
+        if record.kind in {Kind.OUTCOME, Kind.RECONCILED} and record.ending:
+            endings[record.ending] = endings.get(record.ending, 0) + 1
+    return Standing(
+        node=assignment.node,
+        task=assignment.task,
+        decided_at=last.time,
+        answer=last.reason,
+        because=last.text,
+        endings=endings,
+    )
