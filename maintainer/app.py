@@ -23,7 +23,7 @@ from maintainer.links.secrets import read_secret
 from maintainer.model.inventory import LogIndex
 from maintainer.model.plan import Plan
 from maintainer.model.task import AnyTask, Assignment
-from maintainer.model.window import Occurrence
+from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
 from maintainer.running.checkup import Examined, examine
 from maintainer.running.dry_run import dry_run
@@ -119,7 +119,7 @@ class Maintainer:
         approved: Plan | None = None,
         window: str | None = None,
     ) -> RunReport:
-        """Do what is due in the windows that are open now.
+        """Do what is due in the windows that are open now; outside all of them, nothing, and the log stays as it was.
 
         Raises:
             Busy: another run of this controller goes on.
@@ -130,10 +130,12 @@ class Maintainer:
         windows = open_now(self.inventory.windows, self.inventory.site, started)
         if window is not None and window not in windows:
             raise self._closed(window, started)
+        wanted = [one for one in assignments if one.params.window in windows and _planned(approved, one)]
+        if not wanted:
+            return RunReport(run=self.run_id, opened_at=started, closed_at=started, tasks=())
         with RunLock(self.state, command="maintainer run"), self.open_log() as log:
             log.verify()
             crew = self._crew(log, report, started, windows, approved)
-            wanted = [one for one in assignments if one.params.window in windows and _planned(approved, one)]
             return work_a_shift(crew, wanted, self._missed(log, started))
 
     def check(self) -> tuple[Examined, ...]:
@@ -147,14 +149,13 @@ class Maintainer:
         return fleet
 
     def open_log(self) -> InterventionLog:
-        return InterventionLog.open(
-            self.state, origin=self.inventory.site.name, index=self.inventory.controller.log.index
-        )
+        return InterventionLog.open(self.state, origin=self.inventory.site.name, **self._index())
 
     def read_log(self) -> InterventionLog:
-        return InterventionLog.read(
-            self.state, origin=self.inventory.site.name, index=self.inventory.controller.log.index
-        )
+        return InterventionLog.read(self.state, **self._index())
+
+    def next_opening(self) -> Occurrence | None:
+        return next_opening(self._windows(), self.inventory.site, now())
 
     def read_plan(self, path: Path) -> Plan:
         return read_plan(path, site=self.inventory.site.name, inventory=self.loaded.digest, now=now())
@@ -190,9 +191,12 @@ class Maintainer:
         return Eyes(self.inventory, self.tasks, Pseudonyms(self.state), now)
 
     def _missed(self, log: InterventionLog, started: datetime) -> tuple[Occurrence, ...]:
+        return missed(self._windows(), self.inventory.site, log.last_run(), started)
+
+    def _windows(self) -> dict[str, Window]:
+        """The windows that some task uses; the others cannot be missed."""
         used = {one.params.window for one in self.loaded.assignments}
-        windows = {name: window for name, window in self.inventory.windows.items() if name in used}
-        return missed(windows, self.inventory.site, log.last_run(), started)
+        return {name: window for name, window in self.inventory.windows.items() if name in used}
 
     def _closed(self, window: str, started: datetime) -> WindowClosed:
         opens = next_opening({window: self.inventory.windows[window]}, self.inventory.site, started)

@@ -21,7 +21,18 @@ from maintainer.model.plan import (
     Step,
     Steps,
 )
-from maintainer.model.task import Facts, NodeQuery, Observation, Params, Probe, Recorded, SqlQuery, StoreScan, Task
+from maintainer.model.task import (
+    Facts,
+    NodeQuery,
+    Observation,
+    Params,
+    Probe,
+    Recorded,
+    Seen,
+    SqlQuery,
+    StoreScan,
+    Task,
+)
 from maintainer.model.values import Duration, Name, Size, Value, write_duration
 from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
 
@@ -50,6 +61,7 @@ __all__ = [
     "Refuse",
     "Risk",
     "Role",
+    "Seen",
     "ServiceAction",
     "Severity",
     "Size",

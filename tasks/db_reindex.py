@@ -28,7 +28,7 @@ class ReindexParams(sdk.Params):
     )
 
 
-class Index(sdk.Value):
+class Index(sdk.Seen):
     schema_: str = sdk.Field(alias="schema")
     name: str
     bytes: int
@@ -45,7 +45,7 @@ class Index(sdk.Value):
         return self.bytes / self.rows if self.rows > 0 else None
 
 
-class OnRecord(sdk.Value):
+class OnRecord(sdk.Seen):
     least: float
     last: float
 

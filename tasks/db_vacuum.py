@@ -20,7 +20,7 @@ class VacuumParams(sdk.Params):
     )
 
 
-class Table(sdk.Value):
+class Table(sdk.Seen):
     schema_: str = sdk.Field(alias="schema")
     name: str
     live_rows: int

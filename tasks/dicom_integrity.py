@@ -21,13 +21,13 @@ class IntegrityParams(sdk.Params):
     )
 
 
-class Deviation(sdk.Value):
+class Deviation(sdk.Seen):
     path: str
     verdict: Literal["missing", "unreadable", "size", "digest", "header", "executable-preamble", "orphan"]
     evidence: dict[str, str | int | float | bool | None] = {}
 
 
-class Scan(sdk.Value):
+class Scan(sdk.Seen):
     store_present: bool
     checked: int
     bytes: int

@@ -19,7 +19,7 @@ class CleanupParams(sdk.Params):
     )
 
 
-class Root(sdk.Value):
+class Root(sdk.Seen):
     problem: str = ""
     files: int = 0
     bytes: int = 0

@@ -31,14 +31,14 @@ class RestartParams(sdk.Params):
     )
 
 
-class ServiceState(sdk.Value):
+class ServiceState(sdk.Seen):
     state: Literal["running", "stopped", "unknown"]
     pid: int | None = None
     started_at: datetime | None = None
     detail: str = ""
 
 
-class ProbeAnswer(sdk.Value):
+class ProbeAnswer(sdk.Seen):
     answered: bool
     why: str = ""
     seconds: float = 0

@@ -63,7 +63,7 @@ def run(
     if as_json:
         emit({**done.model_dump(mode="json", by_alias=True), "exit": done.exit()})
     else:
-        show_run(done)
+        show_run(done, app.next_opening())
     return done.exit()
 
 

@@ -6,6 +6,7 @@ from maintainer.cli.live import told
 from maintainer.cli.output import show_table
 from maintainer.cli.plan_view import decision_row, show_findings
 from maintainer.errors import Exit
+from maintainer.model.window import Occurrence
 from maintainer.running.report import RunReport
 
 VERDICTS = {
@@ -17,7 +18,11 @@ VERDICTS = {
 }
 
 
-def show_run(report: RunReport) -> None:
+def show_run(report: RunReport, opening: Occurrence | None) -> None:
+    if not report.tasks:
+        when = f"{opening.window} opens at {opening.opens:%Y-%m-%d %H:%M} UTC" if opening else "none opens within a year"
+        click.echo(f"No window of these tasks is open now, so nothing was done; {when}.")
+        return
     for window in report.missed:
         click.echo(f"Missed, and not caught up: window {window}")
     for one in report.settled:

@@ -70,10 +70,14 @@ class Params(Value):
     every: Duration | None = Field(None, description="look again only after this long since the task last ended well")
 
 
-class Facts(Value):
-    """What was observed, at one instant."""
+class Seen(Value):
+    """A part of what was observed, as it comes in JSON; what a later version of a node says besides is left out."""
 
     model_config = ConfigDict(extra="ignore", strict=False)
+
+
+class Facts(Seen):
+    """What was observed, at one instant."""
 
     observed_at: dt.datetime
 

@@ -4,13 +4,13 @@ from datetime import timedelta
 from importlib.resources import files
 
 from maintainer.model.plan import Refuse
-from maintainer.model.task import SqlQuery
-from maintainer.model.values import Value, write_duration
+from maintainer.model.task import Seen, SqlQuery
+from maintainer.model.values import write_duration
 
 SERVER = SqlQuery(text=(files("maintainer.planning") / "sql" / "server.sql").read_text("utf-8"))
 
 
-class DatabaseServer(Value):
+class DatabaseServer(Seen):
     """One row of `SERVER`."""
 
     standby: bool

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Inventory, Node
 from maintainer.model.probes import probes
-from maintainer.model.task import NodeQuery
+from maintainer.model.task import NodeQuery, Seen
 from maintainer.model.values import Name, Value
 from maintainer.running.dry_run import in_parallel
 from maintainer.running.observe import Clock
@@ -28,9 +28,7 @@ class Examined(Value):
     hint: str = ""
 
 
-class Mount(Value):
-    model_config = ConfigDict(extra="ignore", strict=False)
-
+class Mount(Seen):
     mount_point: str
     read_only: bool
     free_bytes: int
@@ -38,9 +36,7 @@ class Mount(Value):
     holds: tuple[str, ...]
 
 
-class Hello(Value):
-    model_config = ConfigDict(extra="ignore", strict=False)
-
+class Hello(Seen):
     hostname: str
     machine_id_sha256: str | None
     python: str
