@@ -4,7 +4,6 @@ SQLite beside the log by default; with a PostgreSQL database several controllers
 origin. There are no migrations: a new layout gets new table names and is filled from the log.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from maintainer.intervention_log import chain
 from maintainer.intervention_log.durable_file import PRIVATE_FILE, explained
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.lines import Lines, follow
-from maintainer.intervention_log.record import Kind, number
+from maintainer.intervention_log.record import Kind, Record, number, read_record
 from maintainer.model.inventory import LogIndex
 
 SQLITE = "index.sqlite"
@@ -135,21 +134,21 @@ class Index:
     def _read_on(self, connection: sa.Connection, after: chain.Link) -> None:
         links = follow(self._journal, after)
         while some := tuple(islice(links, BATCH)):
-            parsed = [(link, json.loads(link.line)) for link in some]
-            self._insert(connection, RECORDS, [self._row(link, fields) for link, fields in parsed])
-            self._insert(connection, MEASUREMENTS, [row for _, fields in parsed for row in self._measured(fields)])
+            records = [read_record(link.line) for link in some]
+            rows = [self._row(link, record) for link, record in zip(some, records, strict=True)]
+            self._insert(connection, RECORDS, rows)
+            self._insert(connection, MEASUREMENTS, [row for record in records for row in self._measured(record)])
 
-    def _row(self, link: chain.Link, fields: dict[str, Any]) -> dict[str, Any]:
-        words = {word: fields.get(word, "") for word in _WORDS}
+    def _row(self, link: chain.Link, record: Record) -> dict[str, Any]:
+        words = {word: getattr(record, word) or "" for word in _WORDS}
         place = {"origin": self._origin, "seq": link.seq, "offset_after": link.end, "hash": link.hash}
-        return {**words, **place, "time": fields["time"], "line": link.line.decode()}
+        return {**words, **place, "time": record.time, "line": link.line.decode()}
 
-    def _measured(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        about = {"origin": self._origin, "seq": fields["seq"], "node": fields.get("node", "")}
-        measured = fields.get("measured", {}) if fields["kind"] == Kind.MEASURED else {}
-        for name, value in measured.items():
+    def _measured(self, record: Record) -> Iterator[dict[str, Any]]:
+        about = {"origin": self._origin, "seq": record.seq, "node": record.node, "subject": record.subject}
+        for name, value in record.measured.items() if record.kind is Kind.MEASURED else ():
             if number(value) is not None:
-                yield {**about, "name": name, "subject": fields.get("subject", ""), "value": number(value)}
+                yield {**about, "name": name, "value": number(value)}
 
     def _insert(self, connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         """Insert; where another process has just copied the same record, its row stays."""

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
-from pydantic import ValidationError
-
 from maintainer.errors import LogError
 from maintainer.intervention_log.chain import ChainBroken, Link
 from maintainer.intervention_log.checkpoint import LATEST, Checkpoint, SigningKey, signing_key
@@ -125,14 +123,14 @@ class InterventionLog:
             except LogError as error:
                 self._give_up_index(error)
             else:
-                return map(self._parse, lines)
-        found = (record for record in map(self._parse, self._true_lines()) if where.matches(record))
+                return map(read_record, lines)
+        found = (record for record in map(read_record, self._true_lines()) if where.matches(record))
         return found if where.limit is None else iter(deque(found, maxlen=where.limit))
 
     def record(self, seq: int) -> Record | None:
         """Find one record by its number, in the log itself."""
         line = next(islice(self._true_lines(), max(0, seq - 1), None), None) if seq > 0 else None
-        return self._parse(line) if line else None
+        return read_record(line) if line else None
 
     def open_intents(self) -> tuple[Record, ...]:
         """Find the intents whose ending is not known: no outcome or an `unknown` one, and not reconciled."""
@@ -140,7 +138,7 @@ class InterventionLog:
         still: dict[str, Record] = {}
         for line in self._true_lines():
             if any(mark in line for mark in marks):
-                record = self._parse(line)
+                record = read_record(line)
                 if record.kind is Kind.INTENT:
                     still[record.step] = record
                 elif record.kind is Kind.RECONCILED or (record.kind is Kind.OUTCOME and record.ending != "unknown"):
@@ -202,16 +200,6 @@ class InterventionLog:
         """Read the log itself, vouching for each line."""
         return (link.line for link in follow(self._path))
 
-    def _parse(self, line: bytes) -> Record:
-        try:
-            return read_record(line)
-        except ValidationError as error:
-            raise LogError(
-                "this record cannot be read by this version of maintainer",
-                where=f"{self._path}: {line[:30].decode(errors='replace')}…",
-                hint="a later version wrote it: use that one to read the log",
-            ) from error
-
     def _index(self) -> "Index | None":
         """Open the index on first use; None when there is nothing to index, or when it cannot be had."""
         if self._opened_index is None and self.index_trouble is None:
@@ -234,7 +222,7 @@ class InterventionLog:
     def _first_origin(self) -> str:
         with explained(self._path, "read the log"):
             first = next(iter(Lines(self._path)), b"")
-        return self._parse(first).origin if first else ""
+        return read_record(first).origin if first else ""
 
     def _give_up_index(self, error: LogError) -> None:
         if isinstance(error, ChainBroken):

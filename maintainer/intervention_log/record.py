@@ -11,8 +11,9 @@ import unicodedata
 from enum import StrEnum
 from typing import Annotated, Literal, TypedDict
 
-from pydantic import BeforeValidator, Field, JsonValue, StringConstraints
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, ValidationError
 
+from maintainer.errors import LogError
 from maintainer.model.plan import Finding, Risk
 from maintainer.model.values import Value
 
@@ -182,9 +183,16 @@ def read_record(line: bytes) -> Record:
     """Read a line that the chain has vouched for.
 
     Raises:
-        ValueError: it was written by a later version, or is not a record.
+        LogError: it was written by a later version, or is not a record.
     """
-    return Record.model_validate_json(line)
+    try:
+        return Record.model_validate_json(line)
+    except ValidationError as error:
+        raise LogError(
+            "this record cannot be read by this version of maintainer",
+            where=clip(line.decode("utf-8", "replace"), SHORT),
+            hint="if a later version wrote it, use that one to read the log",
+        ) from error
 
 
 def write_time(moment: dt.datetime) -> str:
