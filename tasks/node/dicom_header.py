@@ -40,11 +40,17 @@ MAX_DEPTH = 64
 MAX_INFLATED = 64 * 1024 * 1024
 
 _WINDOW = 64 * 1024
+_PREAMBLE, _PREFIX = 128, b"DICM"
+_SHORTEST = 8  # bytes of an element without a value
+_LONG_SIZE = 4
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _PIXEL_DATA = 0x7FE00010
+_DELIMITERS = 0xFFFE
+_GROUP_LENGTH, _TRANSFER_SYNTAX = 0x0000, 0x0010  # elements of group 0002
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_LETTERS = re.compile(rb"[A-Z]{2}\Z")
 _SYNTAX = re.compile(rb"[0-9.]{1,64}\Z")
 _KNOWN = re.compile(rb"1\.2\.840\.10008\.1\.(20|2(\.(1(\.98|\.99)?|2|4\.\d{2,3}|5|6\.[12]|7\.[123]|8\.1))?)\Z")
 _STANDARD = b"1.2.840.10008."
@@ -63,7 +69,7 @@ class _Unsound(Exception):
 
 
 def examine(read, size):
-    """Give the verdict on a file of `size` bytes, of which `read(offset, count)` gives a part, short only at its end."""
+    """Give the verdict on a file of `size` bytes; `read(offset, count)` gives a part of it, short only at its end."""
     window = _Window(read, size)
     try:
         syntax, offset = _meta(window)
@@ -107,14 +113,14 @@ class _Window:
 
 def _meta(window):
     """Walk the file meta information; give the transfer syntax and where the data set begins."""
-    if window.size < 132 or window.bytes(128, 4) != b"DICM":
-        raise _Unsound("not-dicom", 128)
-    offset, syntax = 132, b""
-    while window.size - offset >= 8 and window.bytes(offset, 2) == b"\x02\x00":
+    offset, syntax = _PREAMBLE + len(_PREFIX), b""
+    if window.size < offset or window.bytes(_PREAMBLE, len(_PREFIX)) != _PREFIX:
+        raise _Unsound("not-dicom", _PREAMBLE)
+    while window.size - offset >= _SHORTEST and window.bytes(offset, 2) == b"\x02\x00":
         element, value, length = _meta_element(window, offset)
-        if element == 0 and (length != 4 or value + length > window.size):
+        if element == _GROUP_LENGTH and length != _LONG_SIZE:
             raise _Unsound("meta-broken", offset)
-        if element == 0x10:
+        if element == _TRANSFER_SYNTAX:
             syntax = window.bytes(value, min(length, 66)).rstrip(b"\0 ")
         offset = value + length
         if offset > window.size:
@@ -186,7 +192,7 @@ class _Walk:
         steps = {_DATA_SET: self._element, _SEQUENCE: self._item, _FRAGMENTS: self._fragment}
         for _ in range(MAX_STEPS):
             level = self.stack[-1]
-            if level.limit - offset >= 8:
+            if level.limit - offset >= _SHORTEST:
                 offset = steps[level.kind](offset, level)
                 continue
             offset = self._leave(offset, level)
@@ -205,7 +211,7 @@ class _Walk:
     def _element(self, offset, level):
         group, element, vr, length = self.window.unpack(self.explicit, offset, 8)
         value = offset + 8
-        if group == 0xFFFE:
+        if group == _DELIMITERS:
             return self._delimiter(offset, element)
         if not level.implicit and vr in _LONG:
             length = self.window.unpack(self.length, value, 4)[0]
@@ -272,8 +278,7 @@ class _Walk:
 
     def _enter_data_set(self, value, limit, delimited, implicit):
         """Enter a data set; its first VR tells whether it is implicit, whatever was announced (PS3.5, 6.2.2)."""
-        if limit - value >= 8 and (not implicit or not self.stack):
-            first, second = bytearray(self.window.bytes(value + 4, 2))
-            implicit = not (0x40 < first < 0x5B and 0x40 < second < 0x5B)
+        if limit - value >= _SHORTEST and (not implicit or not self.stack):
+            implicit = not _LETTERS.match(self.window.bytes(value + 4, 2))
         self.stack.append(_Level(_DATA_SET, limit, delimited, implicit))
         return value

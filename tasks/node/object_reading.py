@@ -1,6 +1,6 @@
 """Compare one object of the store with what the index says of it, reading it once.
 
-Verdicts: missing, unreadable, size, digest, header, executable-preamble. Their evidence is numbers and fixed words only.
+Verdicts: missing, unreadable, size, digest, header, executable-preamble. Evidence is numbers and fixed words only.
 """
 
 import errno
@@ -8,7 +8,7 @@ import hashlib
 import os
 import stat
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.node import dicom_header
 
@@ -18,6 +18,7 @@ BUFFER_BYTES = 1024 * 1024
 _EXECUTABLE = ((b"MZ", "mz"), (b"\x7fELF", "elf"), (b"#!", "script"))
 _WORDS = {errno.ELOOP: "symlink", errno.EACCES: "not-permitted", errno.EPERM: "not-permitted", errno.EIO: "io-error"}
 _TRIES = 2
+_NOT_FOR_SECURITY: Any = {"usedforsecurity": False}  # a keyword of Python 3.9, which those machines have
 
 
 class Indexed(NamedTuple):
@@ -58,7 +59,7 @@ class Reader:
         try:
             return self._compare_opened(opened, indexed)
         except OSError as error:
-            return 0, [_deviation(indexed, "unreadable", why=_WORDS.get(error.errno, "error"))]
+            return 0, [_deviation(indexed, "unreadable", why=_WORDS.get(error.errno or 0, "error"))]
         finally:
             os.close(opened)
 
@@ -129,7 +130,7 @@ def _deviations(indexed, reading):
 def _cannot_open(indexed, error):
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return _deviation(indexed, "missing")
-    return _deviation(indexed, "unreadable", why=_WORDS.get(error.errno, "error"))
+    return _deviation(indexed, "unreadable", why=_WORDS.get(error.errno or 0, "error"))
 
 
 def _deviation(indexed, verdict, **evidence):
@@ -145,7 +146,7 @@ def _hasher(algorithm):
         return hashlib.new(algorithm)
     except ValueError:
         # A FIPS machine forbids MD5 for security; here it only finds flipped bits.
-        return hashlib.new(algorithm, usedforsecurity=False)
+        return hashlib.new(algorithm, **_NOT_FOR_SECURITY)
 
 
 def _forget(opened):

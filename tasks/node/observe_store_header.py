@@ -7,10 +7,10 @@ import base64
 import os
 import stat
 
-MAX_BYTES = 64 * 1024
+MAX_BYTES = 256 * 1024
 
 
-def run(request, policy, deadline):
+def run(request, policy, _deadline):
     if set(request) != {"path", "limit"}:
         raise ValueError("store-header takes path and limit")
     limit = request["limit"]

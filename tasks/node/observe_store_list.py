@@ -1,21 +1,24 @@
 """Which files lie in the store, in byte order of their paths, so that a long list can go on where it stopped.
 
-Request {"after", "limit", "grace_seconds"}; answers {"store_present", "files", "more", "young", "skipped"}. A file younger
-than the grace may not be indexed yet: it is counted, not listed.
+Request {"after", "limit", "grace_seconds"}; answers {"store_present", "files", "more", "young", "skipped"}.
+A file younger than the grace may not be indexed yet: it is counted, not listed.
 """
 
 import contextlib
+import errno
 import heapq
 import os
 import stat
 import time
 from collections import Counter
+from typing import List
 
 GENTLE = True
 MAX_FILES = 50000
 MAX_DEPTH = 32
 _AT_ONCE = 50000
 _MAX_TEXT = 6 * 1024 * 1024
+_MAX_PATH = 4096
 
 
 def run(request, policy, deadline):
@@ -30,6 +33,8 @@ def run(request, policy, deadline):
         listing.add_folder(top, "", after, 0)
     finally:
         os.close(top)
+    if listing.more and not listing.files:
+        raise TimeoutError(errno.ETIMEDOUT, "the time was over before the first file was listed")
     answer = {"store_present": True, "files": listing.files, "more": listing.more, "young": listing.young}
     return dict(answer, skipped=dict(listing.skipped))
 
@@ -38,7 +43,7 @@ def _request(request):
     if set(request) != {"after", "limit", "grace_seconds"}:
         raise ValueError("store-list takes after, limit and grace_seconds")
     after, limit, grace = request["after"], request["limit"], request["grace_seconds"]
-    if not isinstance(after, str) or len(after) > 4096 or "\0" in after:
+    if not isinstance(after, str) or len(after) > _MAX_PATH or "\0" in after:
         raise ValueError("after is the path of a file, or empty")
     if type(limit) is not int or not 1 <= limit <= MAX_FILES:
         raise ValueError("limit is a whole number from 1 to {}".format(MAX_FILES))
@@ -49,7 +54,9 @@ def _request(request):
 
 class _Listing:
     def __init__(self, store, limit, grace, deadline):
-        self.files, self.more, self.young, self.skipped = [], False, 0, Counter()
+        self.files: List[str] = []
+        self.skipped: Counter = Counter()
+        self.more, self.young = False, 0
         self._store, self._deadline, self._limit = store, deadline, limit
         self._youngest = time.time() - grace
         self._text = 0
@@ -60,8 +67,6 @@ class _Listing:
             entries = heapq.nsmallest(_AT_ONCE, self._entries(folder, after))
             for key in entries:
                 self._add(folder, prefix, key, after, depth)
-                if self.more:
-                    return
             if len(entries) < _AT_ONCE:
                 return
             after = entries[-1] + ("\U0010ffff" if entries[-1].endswith("/") else "")
@@ -78,7 +83,7 @@ class _Listing:
                     yield key
 
     def _add(self, folder, prefix, key, after, depth):
-        if self._deadline.passed() or len(self.files) >= self._limit or self._text > _MAX_TEXT:
+        if self.more or self._deadline.passed() or len(self.files) >= self._limit or self._text > _MAX_TEXT:
             self.more = True
         elif key.endswith("/"):
             self._add_below(folder, prefix + key, key, after, depth)

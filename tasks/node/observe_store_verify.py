@@ -1,8 +1,8 @@
 """Whether indexed objects are in the store as the index says: present, whole, with the same digest, and readable DICOM.
 
 Request {"objects": [[key, path, size, algorithm, digest or null], …]}, in the order to check them. Answers
-{"store_present", "checked", "bytes", "deviations": [[key, verdict, evidence], …], "reached"}: `reached` is the key up to
-which everything was checked before the time was over, null when nothing was. Verdicts: `tasks.node.object_reading`.
+{"store_present", "checked", "bytes", "deviations": [[key, verdict, evidence], …], "reached"}: `reached` is the key up
+to which everything was checked before the time was over, null when nothing was. Verdicts: `tasks.node.object_reading`.
 """
 
 import os
@@ -41,7 +41,7 @@ def _objects(request):
 
 
 def _indexed(fields):
-    if not isinstance(fields, list) or len(fields) != 5:
+    if not isinstance(fields, list) or len(fields) != len(Indexed._fields):
         raise ValueError("an object is [key, path, size, algorithm, digest or null]")
     indexed = Indexed(*fields)
     if type(indexed.key) not in (int, str) or not isinstance(indexed.path, str):
@@ -83,7 +83,7 @@ class _Run:
                 if result and result[1]:
                     with self._lock:
                         self._found += len(result[1])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
             self._error = error
 
     def _take(self):

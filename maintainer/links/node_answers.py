@@ -1,0 +1,216 @@
+"""What a node's program may answer. A node is not believed: every answer is checked before anything uses it."""
+
+import json
+import math
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
+
+from maintainer.model.values import Name, Value
+
+FORMAT = "maintainer.node/1"
+MAX_BYTES = 8_000_000
+_MAX_DEPTH = 32
+_MAX_DIGITS = 18
+_MAX_SENTENCE = 500
+
+
+class Trouble(Exception):
+    """The node's sentence why there is no answer."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what, self.hint = what, hint
+
+
+def parse(raw: bytes, program: str) -> JsonValue:
+    """Give the answer that the envelope holds.
+
+    Raises:
+        Trouble: the envelope holds a sentence instead.
+        ValueError: it is no envelope of ours, or what it holds is not what the program documents; says so in a few
+            words that hold nothing of it.
+    """
+    if not raw:
+        raise ValueError("there was no output")
+    if len(raw) > MAX_BYTES:
+        raise ValueError("it is larger than 8 MB")
+    fields = _load(raw)
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise ValueError("it is not of the expected format")
+    if fields.get("ok") is True and fields.keys() == {"format", "ok", "answer"}:
+        return _checked(fields["answer"], program)
+    if fields.get("ok") is False and fields.keys() == {"format", "ok", "error"}:
+        raise _trouble(fields["error"])
+    raise ValueError("it is not of the expected format")
+
+
+def _load(raw: bytes) -> Any:
+    try:
+        value = json.loads(raw.decode("ascii"), parse_int=_whole, parse_float=_finite, parse_constant=_no_constant)
+        json.dumps(value, ensure_ascii=False).encode()  # lone surrogates fit into JSON but into no file or terminal
+    except (ValueError, RecursionError):
+        raise ValueError("it is not JSON") from None
+    if _depth(value) > _MAX_DEPTH:
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level and depth <= _MAX_DEPTH:
+        depth += 1
+        containers = (item for item in level if isinstance(item, dict | list))
+        level = [below for item in containers for below in (item.values() if isinstance(item, dict) else item)]
+    return depth
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError
+    return int(digits)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError
+    return number
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(word)
+
+
+def _trouble(error: Any) -> Trouble:
+    words = ("class", "what", "hint")
+    if not isinstance(error, dict) or error.keys() != set(words) or not all(isinstance(error[w], str) for w in words):
+        raise ValueError("it is not of the expected format")
+    if error["class"] not in ("refused", "bad-request", "failed", "deadline"):
+        raise ValueError("it is not of the expected format")
+    return Trouble(*("".join(c for c in error[word][:_MAX_SENTENCE] if c.isprintable()) for word in words[1:]))
+
+
+def _checked(answer: Any, program: str) -> JsonValue:
+    shape = _SHAPES.get(program)
+    try:
+        if shape:
+            shape.validate_python(answer)
+    except ValidationError as error:
+        places = sorted({str(place) for problem in error.errors() for place in problem["loc"][-1:]})
+        raise ValueError(f"{program} answered what it does not document ({', '.join(places)[:100]})") from None
+    return cast(JsonValue, answer)
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("not printable")
+    return text
+
+
+Count = Annotated[int, Field(ge=0)]
+Line = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_printable)]
+Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
+Path = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Counts = dict[Word, Count]
+
+
+class Mount(Value):
+    mount_point: Line
+    fs_type: Line
+    read_only: bool
+    holds: Annotated[list[Line], Field(max_length=1000)]
+    free_bytes: Count
+    total_bytes: Count
+
+
+class Hello(Value):
+    hostname: Line
+    machine_id_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
+    boot_id: Line | None
+    python: Line
+    clock: Instant
+    user: Line
+    mounts: Annotated[list[Mount], Field(max_length=1000)]
+
+
+class ServiceState(Value):
+    state: Literal["running", "stopped", "unknown"]
+    pid: Annotated[int, Field(ge=1, le=2**31)] | None
+    started_at: Instant | None
+    detail: Line
+
+
+class CleanupState(Value):
+    files: Count
+    bytes: Count
+    oldest_age_seconds: Count
+    skipped: Counts
+    quarantined_files: Count
+    quarantined_bytes: Count
+    expired_files: Count
+    expired_bytes: Count
+    free_bytes: Count
+    total_bytes: Count
+    more: bool
+    problem: Line
+
+
+class StoreVerify(Value):
+    store_present: bool
+    checked: Count
+    bytes: Count
+    deviations: list[
+        tuple[
+            int | str,
+            Literal["missing", "unreadable", "size", "digest", "header", "executable-preamble"],
+            dict[Word, int | float | Word],
+        ]
+    ] = Field(strict=False)
+    reached: int | str | None
+
+
+class StoreList(Value):
+    store_present: bool
+    files: Annotated[list[Path], Field(max_length=50_000)]
+    more: bool
+    young: Count
+    skipped: Counts
+
+
+class StoreHeader(Value):
+    bytes_base64: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=400_000)]
+
+
+class ServiceDone(Value):
+    seconds: Annotated[float, Field(ge=0)]
+    state: Literal["running", "stopped"]
+
+
+class Quarantined(Value):
+    moved_files: Count
+    moved_bytes: Count
+    skipped: Counts
+    batch: Line | None
+    more: bool
+
+
+class Expired(Value):
+    deleted_files: Count
+    deleted_bytes: Count
+    skipped: Counts
+    more: bool
+
+
+_SHAPES: dict[str, TypeAdapter[Any]] = {
+    "hello": TypeAdapter(Hello),
+    "services": TypeAdapter(dict[Name, ServiceState]),
+    "cleanup": TypeAdapter(dict[Name, CleanupState]),
+    "store-verify": TypeAdapter(StoreVerify),
+    "store-list": TypeAdapter(StoreList),
+    "store-header": TypeAdapter(StoreHeader),
+    "service": TypeAdapter(ServiceDone),
+    "quarantine": TypeAdapter(Quarantined),
+    "expire": TypeAdapter(Expired),
+}
+"""What our own programs document; a third party's task checks its program's answer by its own facts."""

@@ -1,0 +1,79 @@
+"""Take one request, let one program answer it, and end.
+
+The verb chooses the file: `observe` only ever reaches `observe_*.py`, `act` only `act_*.py`. That is why an observing
+request cannot change anything, whatever it says.
+"""
+
+import importlib
+import os
+import sys
+import traceback
+
+from maintainer.node import envelope
+from maintainer.node.deadline import Deadline
+from maintainer.node.envelope import BadRequest, Failed, Refused, Trouble
+from maintainer.node.policy import Policy
+
+PACKAGES = ("maintainer.node", "tasks.node")
+
+
+def main(stream=None):
+    """Answer on standard output and end the process, whatever threads are still waiting for a disk."""
+    raw = respond(stream or sys.stdin.buffer)
+    with os.fdopen(1, "wb") as out:
+        out.write(raw)
+    os._exit(0)
+
+
+def respond(stream):
+    """Bytes of the answer, which may be that there is none."""
+    try:
+        fields = envelope.read_request(stream)
+        return _answer(fields)
+    except Trouble as trouble:
+        return envelope.write_trouble(trouble)
+
+
+def _answer(fields):
+    deadline = Deadline(fields["deadline_seconds"])
+    deadline.enforce()
+    try:
+        program = find(fields["verb"], fields["program"])
+        policy = Policy(fields["policy"])
+        if getattr(program, "GENTLE", False):
+            importlib.import_module("maintainer.node.kernel").be_gentle()
+        return envelope.write_answer(_run(program, fields["request"], policy, deadline))
+    finally:
+        deadline.release()
+
+
+def find(verb, program):
+    """Get the module of a program.
+
+    Raises:
+        Refused: there is no such program under this verb.
+    """
+    for package in PACKAGES:
+        path = "{}.{}_{}".format(package, verb, program.replace("-", "_"))
+        try:
+            return importlib.import_module(path)
+        except ImportError as error:
+            if error.name not in (path, package, package.split(".", 1)[0]):
+                raise Failed("the program {} cannot be loaded here".format(program)) from error
+    raise Refused("there is no program {} to {}".format(program, verb), "both ends must be of one version")
+
+
+def _run(program, request, policy, deadline):
+    # An exception's own text may carry a path of a patient's object: it stays on the node.
+    try:
+        return program.run(request, policy, deadline)
+    except Trouble:
+        raise
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    except OSError as error:
+        raise Failed("the system said: {}".format(error.strerror or type(error).__name__)) from error
+    except Exception as error:
+        frame = traceback.extract_tb(sys.exc_info()[2])[-1]
+        what = "{} in {}:{}".format(type(error).__name__, os.path.basename(frame.filename), frame.lineno)
+        raise Failed("the program on the node broke: " + what, "please report this") from error

@@ -1,0 +1,154 @@
+"""One JSON request in, one JSON answer out: both bounded, both strict, so that neither end can exhaust the other."""
+
+import json
+import re
+
+FORMAT = "maintainer.node/1"
+MAX_BYTES = 8000000
+MAX_ANSWER_BYTES = 7900000  # the link counts what the node says on stderr, too
+_MAX_DIGITS = 18
+MAX_DEADLINE_SECONDS = 24 * 3600
+VERBS = ("observe", "act")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+_FIELDS = {"format", "verb", "program", "deadline_seconds", "policy", "request"}
+
+
+class Trouble(Exception):
+    """A request that gets no answer but a sentence. `word` is its class in the envelope."""
+
+    word = "failed"
+
+    def __init__(self, what, hint=""):
+        super().__init__(what)
+        self.what, self.hint = what, hint
+
+
+class Failed(Trouble):
+    """It was tried and did not succeed."""
+
+
+class Refused(Trouble):
+    """The node's own rules say no. Nothing was done."""
+
+    word = "refused"
+
+
+class BadRequest(Trouble):
+    """The request is not one that this version understands. Nothing was done."""
+
+    word = "bad-request"
+
+
+class DeadlinePassed(Trouble):
+    """The time that the request was given is over."""
+
+    word = "deadline"
+
+
+def read_request(stream):
+    """Read the stream to its end and give the envelope's fields.
+
+    Raises:
+        BadRequest: too large, not JSON, or not of this format.
+    """
+    raw = stream.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise BadRequest("the request is larger than 8 MB")
+    fields = mapping(_parse(raw), "request", required=_FIELDS)
+    if fields["format"] != FORMAT:
+        raise BadRequest("the request is not of format " + FORMAT)
+    if fields["verb"] not in VERBS:
+        raise BadRequest("the verb is neither observe nor act")
+    name(fields["program"], "program")
+    number(fields["deadline_seconds"], "deadline_seconds", 0.1, MAX_DEADLINE_SECONDS)
+    mapping(fields["request"], "request.request", required=(), optional=None)
+    return fields
+
+
+def write_answer(answer):
+    """Bytes of a good answer.
+
+    Raises:
+        Failed: it would be larger than the other end accepts.
+    """
+    raw = _dump({"format": FORMAT, "ok": True, "answer": answer})
+    if len(raw) > MAX_ANSWER_BYTES:
+        raise Failed("the answer is larger than 7.9 MB", "ask for less at once")
+    return raw
+
+
+def write_trouble(trouble):
+    error = {"class": trouble.word, "what": _plain(trouble.what), "hint": _plain(trouble.hint)}
+    return _dump({"format": FORMAT, "ok": False, "error": error})
+
+
+def mapping(value, where, required, optional=()):
+    """Check for an object with exactly these fields; `optional=None` allows any other."""
+    if not isinstance(value, dict):
+        raise BadRequest(where + " is not an object")
+    missing = sorted(set(required) - set(value))
+    if missing:
+        raise BadRequest("{}: {} is missing".format(where, missing[0]))
+    unknown = sorted(set(value) - set(required) - set(optional or ())) if optional is not None else ()
+    if unknown:
+        raise BadRequest("{}: {} is not known here".format(where, _plain(unknown[0], 63)))
+    return value
+
+
+def name(value, where):
+    if not isinstance(value, str) or not _NAME.match(value):
+        raise BadRequest(where + " is not a name")
+    return value
+
+
+def text(value, where, limit=1024):
+    if not isinstance(value, str) or not 0 < len(value) <= limit or "\0" in value:
+        raise BadRequest("{} is not a text of 1 to {} characters".format(where, limit))
+    return value
+
+
+def number(value, where, least, most):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise BadRequest("{} is not a number from {} to {}".format(where, least, most))
+    return value
+
+
+def texts(value, where, least=0, most=64):
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        raise BadRequest("{} is not a list of {} to {} texts".format(where, least, most))
+    return tuple(text(item, where) for item in value)
+
+
+def _parse(raw):
+    try:
+        return json.loads(
+            raw.decode("utf-8"), parse_int=_whole, parse_constant=_no_constant, object_pairs_hook=_no_duplicates
+        )
+    except (ValueError, RecursionError):
+        raise BadRequest("the request is not one JSON object") from None
+
+
+def _whole(digits):
+    # int() of a long text takes quadratic time.
+    if len(digits) > _MAX_DIGITS:
+        raise ValueError("an integer out of range")
+    return int(digits)
+
+
+def _no_constant(word):
+    raise ValueError(word)
+
+
+def _no_duplicates(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field stands twice")
+    return fields
+
+
+def _plain(sentence, limit=500):
+    return "".join(c if c.isprintable() else " " for c in str(sentence))[:limit]
+
+
+def _dump(value):
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
