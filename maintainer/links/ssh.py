@@ -19,7 +19,7 @@ from maintainer.links.completed import Completed
 from maintainer.links.deadline import Deadline
 from maintainer.links.host_keys import HostKey, Pins, pins_of
 from maintainer.links.ssh_auth import authenticate, signers
-from maintainer.links.ssh_command import Conversation
+from maintainer.links.ssh_command import BROKEN, Conversation, close_channel
 from maintainer.links.ssh_socket import NotNow, close_quietly, dial
 from maintainer.model.inventory import Node
 
@@ -58,6 +58,7 @@ class SshLink:
     def __init__(self, name: str, transport: paramiko.Transport) -> None:
         self.name = name
         self._transport = transport
+        self._opening = threading.Lock()
 
     @classmethod
     def connect(cls, name: str, node: Node, *, timeout: timedelta = _CONNECT_WITHIN) -> Self:
@@ -98,7 +99,7 @@ class SshLink:
         try:
             return Conversation(self.name, channel, deadline, at_most).hold(command, stdin)
         finally:
-            channel.close()
+            close_channel(channel)
 
     def open_tunnel(self, host: str, port: int, timeout: timedelta = _CONNECT_WITHIN) -> paramiko.Channel:
         """Open a byte stream from the node to `host:port` as the node sees it.
@@ -108,13 +109,9 @@ class SshLink:
             LinkLost: the connection to the node is gone.
         """
         try:
-            return self._transport.open_channel(
-                "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout.total_seconds()
-            )
+            return self._open("direct-tcpip", Deadline(timeout), (host, port))
         except paramiko.ChannelException as error:
             raise self._not_forwarded(f"{host}:{port}", error.code) from None
-        except (paramiko.SSHException, EOFError, OSError):
-            raise self._silent_or_lost("opened no tunnel") from None
 
     def alive(self) -> bool:
         """Tell whether the connection stands, as far as this end can know."""
@@ -136,7 +133,7 @@ class SshLink:
         patience = Deadline(min(_WAIT_FOR_SESSION, deadline.allowed))
         while True:
             try:
-                return self._transport.open_session(timeout=deadline.left)
+                return self._open("session", deadline)
             except paramiko.ChannelException:
                 if patience.passed:
                     raise CouldNotLook(
@@ -145,12 +142,23 @@ class SshLink:
                         hint="raise MaxSessions in its sshd_config, or end what else uses this connection",
                     ) from None
                 time.sleep(_JITTER.uniform(0.02, 0.1))
-            except (paramiko.SSHException, EOFError, OSError):
-                raise self._silent_or_lost("opened no session") from None
 
-    def _silent_or_lost(self, what: str) -> CouldNotLook:
+    def _open(self, kind: str, deadline: Deadline, target: tuple[str, int] | None = None) -> paramiko.Channel:
+        """Open one channel at a time: paramiko keeps the reason of a refusal in a place that all threads share."""
+        if not self._opening.acquire(timeout=deadline.left):
+            raise self._silent_or_lost()
+        try:
+            return self._transport.open_channel(kind, target, target and ("127.0.0.1", 0), timeout=deadline.left)
+        except paramiko.ChannelException:
+            raise
+        except BROKEN:
+            raise self._silent_or_lost() from None
+        finally:
+            self._opening.release()
+
+    def _silent_or_lost(self) -> CouldNotLook:
         if self.alive():
-            return CouldNotLook(f"the node {what} in time", where=self.name, hint="it may be overloaded: look at it")
+            return CouldNotLook("sshd opened no channel in time", where=self.name, hint="is the node overloaded?")
         return LinkLost("the SSH connection was lost", where=self.name, hint="nothing new was asked; try again")
 
     def _not_forwarded(self, where: str, code: int) -> CouldNotLook:
@@ -191,7 +199,7 @@ def _shake_hands(name: str, node: Node, pins: Pins, transport: paramiko.Transpor
         transport.start_client(timeout=deadline.left)
     except paramiko.ssh_exception.IncompatiblePeer as error:
         raise _incompatible(name, pins, str(error)) from None
-    except (paramiko.SSHException, EOFError, OSError):
+    except BROKEN:
         if not deadline.passed:
             raise NotNow(
                 f"{where} broke off the SSH handshake", where=name, hint="sshd's log on the node says why"

@@ -5,8 +5,9 @@ Source: RFC 4252, 7.
 
 import contextlib
 import io
+import os
+import socket
 from collections.abc import Iterator
-from typing import Any
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,19 +30,36 @@ def signers(name: str, node: Node, deadline: Deadline) -> Iterator[tuple[paramik
     if node.ssh.key is not None:
         yield (_load(node.ssh.key),)
         return
-    with contextlib.closing(paramiko.Agent()) as agent:
-        connection: Any = getattr(agent, "_conn", None)
-        if connection is not None:
-            # An agent that asks a person first (ssh-add -c) would hold the run for ever.
-            connection.settimeout(deadline.left)
-        keys = agent.get_keys() if connection is not None else ()
+    with _agent(name, deadline) as agent:
+        keys = agent.get_keys()
         if not keys:
-            raise NodeUnreachable(
-                "no private key to log in with: the inventory names none and ssh-agent holds none",
-                where=name,
-                hint=f"write nodes.{name}.ssh.key, or start ssh-agent (SSH_AUTH_SOCK) and ssh-add the key",
-            )
+            raise NodeUnreachable("ssh-agent holds no key", where=name, hint="ssh-add the key that the node knows")
         yield tuple(keys)
+
+
+@contextlib.contextmanager
+def _agent(name: str, deadline: Deadline) -> Iterator[paramiko.agent.AgentSSH]:
+    """Talk to ssh-agent no longer than the deadline: one that asks a person first (ssh-add -c) would hold the run."""
+    path = os.environ.get("SSH_AUTH_SOCK")
+    if not path:
+        raise NodeUnreachable(
+            "no private key to log in with: the inventory names none and no ssh-agent runs (SSH_AUTH_SOCK is not set)",
+            where=name,
+            hint=f"write nodes.{name}.ssh.key, or start ssh-agent and ssh-add the key",
+        )
+    agent = paramiko.agent.AgentSSH()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(deadline.left)
+        try:
+            connection.connect(path)
+            agent._connect(connection)  # noqa: SLF001 (Agent() itself would wait without limit)
+        except (paramiko.SSHException, OSError):
+            raise NodeUnreachable(
+                f"ssh-agent does not answer at {path}",
+                where=name,
+                hint=f"start it anew, or write nodes.{name}.ssh.key",
+            ) from None
+        yield agent
 
 
 def _load(secret: Secret) -> paramiko.PKey:

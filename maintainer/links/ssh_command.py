@@ -10,7 +10,15 @@ from maintainer.errors import CouldNotLook, LinkLost
 from maintainer.links.completed import Completed
 from maintainer.links.deadline import Deadline
 
+BROKEN = (paramiko.SSHException, EOFError, OSError)
+"""What paramiko raises, from any call, when the connection ends under it."""
 _CHUNK = 65_536
+
+
+def close_channel(channel: paramiko.Channel) -> None:
+    """Close it, also when the connection is just ending: then there is nobody left to tell."""
+    with contextlib.suppress(*BROKEN):
+        channel.close()
 
 
 class Conversation:
@@ -24,6 +32,7 @@ class Conversation:
         self._left = at_most
         self._counting = threading.Lock()
         self._expired = threading.Event()
+        self._torn = threading.Event()
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
 
@@ -47,12 +56,12 @@ class Conversation:
 
     def _give_up(self) -> None:
         self._expired.set()
-        self._channel.close()
+        close_channel(self._channel)
 
     def _ask(self, command: str) -> None:
         try:
             self._channel.exec_command(command)
-        except (paramiko.SSHException, EOFError, OSError):
+        except BROKEN:
             if self._expired.is_set() or not self._connected():
                 raise LinkLost(
                     "the connection ended, or time ran out, while a command was being started",
@@ -76,17 +85,21 @@ class Conversation:
             helper.join()
 
     def _drain(self, receive: Callable[[int], bytes], kept: list[bytes]) -> None:
-        while chunk := receive(_CHUNK):
-            with self._counting:
-                self._left -= len(chunk)
-            if self._left < 0:
-                self._channel.close()
-                return
-            kept.append(chunk)
+        try:
+            while chunk := receive(_CHUNK):
+                with self._counting:
+                    self._left -= len(chunk)
+                if self._left < 0:
+                    close_channel(self._channel)
+                    return
+                kept.append(chunk)
+        except BROKEN:
+            # paramiko drops a chunk that it cannot acknowledge, and a status may be there all the same.
+            self._torn.set()
 
     def _feed(self, stdin: bytes) -> None:
         # A command may end without reading its input; its status says whether that was well.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*BROKEN):
             self._channel.sendall(stdin)
             self._channel.shutdown_write()
 
@@ -106,12 +119,12 @@ class Conversation:
                 where=self._node,
                 hint="it may still run: look at the node before asking again",
             )
-        if self._channel.exit_status < 0:
+        if self._torn.is_set() or self._channel.exit_status < 0:
             raise self._without_status()
         return Completed(b"".join(self._stdout), b"".join(self._stderr), self._channel.exit_status)
 
     def _without_status(self) -> LinkLost:
-        if not self._connected():
+        if self._torn.is_set() or not self._connected():
             return LinkLost(
                 "the SSH connection was lost while a command ran",
                 where=self._node,

@@ -1,0 +1,285 @@
+"""What an SSH link promises, against two servers of different make."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
+from maintainer.links.ssh import SshLink
+from tests.contract.links.servers import (
+    SshServer,
+    Start,
+    free_port,
+    frozen,
+    kill_all,
+    open_files,
+    wait_for,
+    write_key,
+)
+
+SECOND = timedelta(seconds=1)
+PLENTY = timedelta(seconds=30)
+
+
+def at_once(number: int, work: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=work, args=(position,)) for position in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_command_answers_both_outputs_and_its_status(server: SshServer) -> None:
+    """Standard output, standard error and the exit status arrive apart and complete."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        answer = link.run("echo out; echo err >&2; exit 7", b"", PLENTY)
+    assert answer == (b"out\n", b"err\n", 7)
+
+
+def test_input_larger_than_the_window_comes_back_whole(server: SshServer) -> None:
+    """20 MB go in while 20 MB come out: neither side waits for the other."""
+    content = os.urandom(1_000_000) * 20
+    with SshLink.connect("pacs-a", server.node()) as link:
+        answer = link.run("cat", content, PLENTY, at_most=30_000_000)
+    assert answer.stdout == content
+
+
+def test_both_outputs_are_drained_at_the_same_time(server: SshServer) -> None:
+    """A command that fills standard error while standard output stays open does not stand still."""
+    script = "head -c 5000000 /dev/zero >&2; head -c 1000000 /dev/zero"
+    with SshLink.connect("pacs-a", server.node()) as link:
+        answer = link.run(script, b"", PLENTY)
+    assert (len(answer.stdout), len(answer.stderr)) == (1_000_000, 5_000_000)
+
+
+def test_a_command_that_ignores_its_input_still_ends(server: SshServer) -> None:
+    """Ten megabytes that nobody reads do not hold the link."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        assert link.run("exec true <&-", bytes(10_000_000), PLENTY).status == 0
+
+
+def test_a_flood_is_cut_off(server: SshServer) -> None:
+    """One gigabyte on standard output ends in a sentence after 8 MB, and the link stays usable."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        begun = time.monotonic()
+        with pytest.raises(CouldNotLook, match="answered more than 8 MB"):
+            link.run("head -c 1000000000 /dev/zero", b"", PLENTY)
+        assert time.monotonic() - begun < 10
+        assert link.run("echo here", b"", PLENTY).stdout == b"here\n"
+
+
+def test_a_deadline_that_passes_is_an_unknown_ending(server: SshServer) -> None:
+    """A command that goes on is given up in time, and nobody claims to know how it ended."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        begun = time.monotonic()
+        with pytest.raises(LinkLost, match="had not ended after 1 s"):
+            link.run("exec sleep 20", b"", SECOND)
+        assert time.monotonic() - begun < 2
+        assert link.alive()
+
+
+def test_a_command_has_no_terminal(server: SshServer) -> None:
+    """Without a terminal, cutting the link does not kill what runs."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        assert link.run("test -t 0 || test -t 1 || test -t 2", b"", PLENTY).status == 1
+
+
+def test_a_command_killed_on_the_node_has_no_known_ending(server: SshServer) -> None:
+    """A signal is no exit status: what the command did before is not known."""
+    with SshLink.connect("pacs-a", server.node()) as link, pytest.raises(LinkLost, match="a signal ended it"):
+        link.run("kill -9 $$", b"", PLENTY)
+
+
+def test_a_server_that_dies_in_mid_command_is_an_unknown_ending(server: SshServer) -> None:
+    """The link is lost at once, not at the deadline."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        threading.Timer(0.5, kill_all, [server]).start()
+        begun = time.monotonic()
+        with pytest.raises(LinkLost, match="connection was lost"):
+            link.run("exec sleep 20", b"", PLENTY)
+        assert time.monotonic() - begun < 5
+        assert not link.alive()
+        with pytest.raises(LinkLost):
+            link.run("true", b"", PLENTY)
+
+
+def test_a_frozen_server_is_given_up_at_the_deadline(server: SshServer) -> None:
+    """A stopped sshd still has its TCP acknowledged by the kernel; only our own deadline helps."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        with frozen(server), pytest.raises(CouldNotLook, match="opened no channel in time"):
+            link.run("true", b"", SECOND)
+        assert link.run("echo thawed", b"", PLENTY).stdout == b"thawed\n"
+
+
+def test_several_commands_at_once(server: SshServer) -> None:
+    """Four threads share one connection."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        answers: dict[int, bytes] = {}
+        at_once(4, lambda n: answers.update({n: link.run(f"sleep 0.2; echo {n}", b"", PLENTY).stdout}))
+    assert answers == {number: f"{number}\n".encode() for number in range(4)}
+
+
+def test_closing_leaves_no_thread_and_no_descriptor(server: SshServer) -> None:
+    """Fifty nodes a night must not pile up threads or open files."""
+    with SshLink.connect("pacs-a", server.node()) as link:
+        link.run("true", b"", PLENTY)
+    threads, descriptors = threading.active_count(), open_files()
+    for _ in range(5):
+        with SshLink.connect("pacs-a", server.node()) as link:
+            link.run("true", b"", PLENTY)
+    assert threading.active_count() <= threads
+    assert open_files() <= descriptors
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_each_type_of_host_key_can_be_pinned(start: Start, kind: str) -> None:
+    """The node presents the type that is written, whatever else it would prefer."""
+    server = start(kind=kind)
+    with SshLink.connect("pacs-a", server.node()) as link:
+        assert link.run("true", b"", PLENTY).status == 0
+
+
+def test_a_changed_host_key_is_refused_with_both_fingerprints(server: SshServer, tmp_path: Path) -> None:
+    """A machine that is not the pinned one is told nothing, and the sentence lets a person compare."""
+    other = write_key(tmp_path / "other")
+    with pytest.raises(NodeUnreachable, match="host key has changed") as refusal:
+        SshLink.connect("pacs-a", server.node(host_key=other))
+    assert refusal.value.what.count("SHA256:") == 2
+    assert "nodes.pacs-a.ssh.host_key" in refusal.value.hint
+    assert "own console" in refusal.value.hint
+
+
+def test_a_host_key_of_another_type_is_refused(server: SshServer, tmp_path: Path) -> None:
+    """A node that has no key of the pinned type is not believed by another one."""
+    with pytest.raises(NodeUnreachable, match="no host key of type ssh-rsa"):
+        SshLink.connect("pacs-a", server.node(host_key=write_key(tmp_path / "other", "rsa")))
+
+
+def test_a_known_hosts_line_lets_the_node_in(server: SshServer, tmp_path: Path) -> None:
+    """The file is read as sshd(8) describes it: [host]:port, several types, other markers."""
+    file = tmp_path / "known_hosts"
+    other, authority = write_key(tmp_path / "other", "rsa"), write_key(tmp_path / "authority")
+    file.write_text(
+        f"# ours\n@cert-authority *.example {authority}\n[127.0.0.1]:{server.port} {other}\n"
+        f"pacs-b,[127.0.0.1]:{server.port} {server.public_key} root@pacs-a\n"
+    )
+    with SshLink.connect("pacs-a", server.node(known_hosts=file)) as link:
+        assert link.alive()
+
+
+def test_a_revoked_key_is_refused(server: SshServer, tmp_path: Path) -> None:
+    """A key that the file revokes is refused even when another key of its type is accepted."""
+    file = tmp_path / "known_hosts"
+    host, other = f"[127.0.0.1]:{server.port}", write_key(tmp_path / "other")
+    file.write_text(f"@revoked * {server.public_key}\n{host} {server.public_key}\n{host} {other}\n")
+    with pytest.raises(NodeUnreachable, match="revokes"):
+        SshLink.connect("pacs-a", server.node(known_hosts=file))
+
+
+@pytest.mark.parametrize(
+    ("weak", "setting"), [("ciphers", "Ciphers aes256"), ("macs", "MACs hmac"), ("kex", "KexAlgorithms curve")]
+)
+def test_a_server_of_weak_algorithms_only_is_refused(start: Start, weak: str, setting: str) -> None:
+    """CBC, SHA-1 and MD5 are never agreed on; the sentence names the setting that helps."""
+    server = start(weak=weak)
+    with pytest.raises(NodeUnreachable, match="no longer safe") as refusal:
+        SshLink.connect("pacs-a", server.node())
+    assert setting in refusal.value.hint
+
+
+def test_a_key_that_the_node_does_not_take_is_said(server: SshServer, tmp_path: Path) -> None:
+    """The sentence names our key's fingerprint and where to write its public half."""
+    write_key(tmp_path / "stranger")
+    with pytest.raises(NodeUnreachable, match="does not take the key") as refusal:
+        SshLink.connect("pacs-a", server.node(key=tmp_path / "stranger"))
+    assert "SHA256:" in refusal.value.what
+    assert "authorized_keys" in refusal.value.hint
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+def test_other_types_of_our_own_key(server: SshServer, tmp_path: Path, kind: str) -> None:
+    """An ecdsa or rsa key logs in as well."""
+    with (server.folder / "authorized_keys").open("a") as file:
+        file.write(write_key(tmp_path / "mine", kind) + "\n")
+    with SshLink.connect("pacs-a", server.node(key=tmp_path / "mine")) as link:
+        assert link.run("true", b"", PLENTY).status == 0
+
+
+def test_a_server_that_comes_back_within_the_timeout_is_waited_for(server: SshServer) -> None:
+    """A restarting sshd refuses for a moment: connecting tries again, with pauses."""
+    node = server.node().model_copy(update={"ssh": server.node().ssh.model_copy(update={"port": free_port()})})
+    begun = time.monotonic()
+    with pytest.raises(NodeUnreachable, match="nothing listens"):
+        SshLink.connect("pacs-a", node, timeout=SECOND)
+    assert 0.3 < time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize("make", ["openssh"])
+def test_a_key_that_ssh_agent_holds(server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a key in the inventory, ssh-agent signs; a key that the node does not know is tried and passed over."""
+    path = tmp_path / "agent"
+    write_key(tmp_path / "stranger")
+    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
+    try:
+        wait_for(path.exists)
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        for key in (tmp_path / "stranger", server.client_key):
+            subprocess.run(["ssh-add", "-q", str(key)], check=True)
+        node = server.node()
+        node = node.model_copy(update={"ssh": node.ssh.model_copy(update={"key": None})})
+        with SshLink.connect("pacs-a", node) as link:
+            assert link.run("env", b"", PLENTY).stdout.count(b"SSH_AUTH_SOCK") == 0
+    finally:
+        agent.kill()
+        agent.wait(5)
+
+
+@pytest.mark.parametrize("make", ["openssh"])
+def test_two_sessions_allowed_and_six_wanted(start: Start) -> None:
+    """MaxSessions 2: everything is answered, more slowly."""
+    server = start(options=("MaxSessions 2",))
+    with SshLink.connect("pacs-a", server.node()) as link:
+        statuses: list[int] = []
+        at_once(6, lambda _: statuses.append(link.run("sleep 0.2", b"", PLENTY).status))
+    assert statuses == [0] * 6
+
+
+@pytest.mark.parametrize("make", ["openssh"])
+def test_two_callers_allowed_and_six_at_once(start: Start) -> None:
+    """MaxStartups 2: the callers that were turned away come back until they are let in."""
+    server = start(options=("MaxStartups 2",))
+    links: list[SshLink] = []
+    at_once(6, lambda _: links.append(SshLink.connect("pacs-a", server.node())))
+    for link in links:
+        link.close()
+    assert len(links) == 6
+
+
+@pytest.mark.parametrize("make", ["openssh"])
+def test_no_session_at_all(start: Start) -> None:
+    """MaxSessions 0 (forwarding only): said within seconds, nothing was asked."""
+    server = start(options=("MaxSessions 0",))
+    with SshLink.connect("pacs-a", server.node()) as link, pytest.raises(CouldNotLook, match="no further session"):
+        link.run("true", b"", SECOND)
+
+
+@pytest.mark.parametrize("make", ["openssh"])
+def test_a_second_factor_is_said(start: Start) -> None:
+    """A node that wants more than a key cannot be looked after by night."""
+    server = start(options=("AuthenticationMethods publickey,publickey",))
+    with pytest.raises(NodeUnreachable, match="besides the key"):
+        SshLink.connect("pacs-a", server.node())
+
+
+def test_the_work_goes_on_when_the_link_is_cut(server: SshServer, tmp_path: Path) -> None:
+    """A command without terminal is not killed half-way by a deadline of ours."""
+    mark = tmp_path / "mark"
+    with SshLink.connect("pacs-a", server.node()) as link, pytest.raises(LinkLost):
+        link.run(f"sleep 1; touch {mark}", b"", timedelta(seconds=0.3))
+    wait_for(mark.exists)
