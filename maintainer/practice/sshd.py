@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -59,6 +60,7 @@ class Command(asyncssh.SSHServerSession[bytes]):
         self._running = running
         self._command = ""
         self._child: asyncio.SubprocessTransport | None = None
+        self._early: list[Callable[[], None]] = []  # what came before the child was there, at most one SSH window
         self._gone = False
         self._ended = asyncio.Event()
 
@@ -70,7 +72,6 @@ class Command(asyncssh.SSHServerSession[bytes]):
         return True
 
     def session_started(self) -> None:
-        self.channel.pause_reading()  # what the client sends waits for the child
         self._running.add(self)
         self._starting = asyncio.get_running_loop().create_task(self._start())
 
@@ -90,17 +91,21 @@ class Command(asyncssh.SSHServerSession[bytes]):
         if self._gone:  # the client left before the child was there
             await self.hang_up()
             return
-        self.channel.resume_reading()
+        for arrived in self._early:
+            arrived()
+        self._early.clear()
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:  # noqa: ARG002 (asyncssh's signature)
-        stdin = self._pipe(0)
-        if stdin is not None and not stdin.is_closing():
-            cast("asyncio.WriteTransport", stdin).write(data)
+        if self._child is None:
+            self._early.append(lambda: self._write(data))
+        else:
+            self._write(data)
 
     def eof_received(self) -> bool:
-        stdin = self._pipe(0)
-        if stdin is not None:
-            stdin.close()  # what was written before is flushed first
+        if self._child is None:
+            self._early.append(self._close_stdin)
+        else:
+            self._close_stdin()
         return True  # the other direction stays open
 
     def signal_received(self, signal: str) -> None:
@@ -151,6 +156,16 @@ class Command(asyncssh.SSHServerSession[bytes]):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.get_pid(), number)
 
+    def _write(self, data: bytes) -> None:
+        stdin = self._pipe(0)
+        if stdin is not None and not stdin.is_closing():
+            cast("asyncio.WriteTransport", stdin).write(data)
+
+    def _close_stdin(self) -> None:
+        stdin = self._pipe(0)
+        if stdin is not None:
+            stdin.close()  # what was written before is flushed first
+
     def _pipe(self, descriptor: int) -> asyncio.BaseTransport | None:
         return self._child.get_pipe_transport(descriptor) if self._child is not None else None
 
@@ -160,15 +175,24 @@ class Streams(asyncio.SubprocessProtocol):
 
     def __init__(self, command: Command) -> None:
         self._command = command
+        self._stdin_is_full = False
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self._command.channel.write(data, asyncssh.EXTENDED_DATA_STDERR if fd == 2 else None)  # noqa: PLR2004 (stderr)
 
     def pause_writing(self) -> None:
+        self._stdin_is_full = True
         self._command.channel.pause_reading()
 
     def resume_writing(self) -> None:
-        self._command.channel.resume_reading()
+        # Not at once: the channel would deliver what it holds from within asyncio's own writing, which then closes the
+        # pipe on an end of stream that came along, and loses the bytes that were to be written before it.
+        self._stdin_is_full = False
+        asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self._stdin_is_full:
+            self._command.channel.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
         self._command.ended()
