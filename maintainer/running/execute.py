@@ -1,6 +1,7 @@
 """Performing what is due on one node, one step at a time, and looking again before calling it done."""
 
 import time
+from collections.abc import Callable
 from itertools import groupby
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError
@@ -31,6 +32,7 @@ class Executor:
         gate: Gate,
         recorder: Recorder,
         report: Reporter,
+        pause: Callable[[float], None],
     ) -> None:
         self.assignment = assignment
         self.reports: list[StepReport] = []
@@ -42,6 +44,7 @@ class Executor:
             recorder,
             report,
         )
+        self._pause = pause
         self._log_error: LogError | None = None
 
     def perform(self, steps: tuple[Step, ...]) -> Ending | None:
@@ -112,8 +115,8 @@ class Executor:
     def _second_look(self, step: Step, done: Done) -> Ending:
         """A step whose subject is still due has failed, whatever its exit code said."""
         reason = ""
-        for pause in SETTLING:
-            time.sleep(pause)
+        for seconds in SETTLING:
+            self._pause(seconds)
             answer = self._eyes.look(self.assignment, self._observer)
             if isinstance(answer, Unseen):
                 return Unknown(last_seen=f"it was done, but looking again failed: {answer.because}")

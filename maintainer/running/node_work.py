@@ -1,6 +1,7 @@
 """Everything that one run does on one node: settle what was left open, then task after task, one step at a time."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from maintainer.running.observe import Eyes
 from maintainer.running.ports import Actor, Observer, Work
 from maintainer.running.reconcile import reconcile
 from maintainer.running.recorder import Recorder
-from maintainer.running.report import Settled, TaskReport
+from maintainer.running.report import Settled, StepReport, TaskReport
 
 LOG = structlog.get_logger(__name__)
 
@@ -35,6 +36,7 @@ class Crew:
     work: Work
     recorder: Recorder
     report: Reporter
+    pause: Callable[[float], None] = time.sleep
     approved: Plan | None = None
 
 
@@ -91,7 +93,13 @@ class NodeWork:
             self._reported(assignment, self.left_alone)
             return
         self.crew.report(TaskStarted(assignment.node, assignment.task))
-        answer = self._answer(assignment, observer)
+        rest = resting(assignment.params, self._last_look(assignment), self.crew.eyes.clock())
+        if rest is not None:
+            # Not recorded: a rest is not a look, and would put the next one off for ever.
+            self.crew.report(TaskDecided(assignment.node, assignment.task, rest))
+            self.tasks.append(_task_report(assignment, rest))
+            return
+        answer = self.crew.eyes.look(assignment, observer)
         executor = Executor(
             assignment,
             observer,
@@ -100,28 +108,25 @@ class NodeWork:
             gate=self.crew.gate,
             recorder=self.crew.recorder,
             report=self.crew.report,
+            pause=self.crew.pause,
         )
         self._announce(assignment, answer)
         try:
             grave = executor.perform(self._approved_steps(assignment, answer, executor))
         finally:
-            self.tasks.append(_task_report(assignment, answer, executor))
+            self.tasks.append(_task_report(assignment, answer, tuple(executor.reports)))
         if grave is not None:
             self.left_alone = Refuse(
                 because=f"{assignment.task} ended as {grave.ending} on this node",
                 hint=f"see `maintainer log list --node {assignment.node}`, and look at the node before the next run",
             )
 
-    def _answer(self, assignment: Assignment, observer: Observer) -> Answer:
-        rests = resting(assignment.params, self._last_look(assignment), self.crew.eyes.clock())
-        return rests or self.crew.eyes.look(assignment, observer)
-
     def _last_look(self, assignment: Assignment) -> datetime | None:
-        """When an earlier run last looked here and was not refused; a rest is not a look."""
+        """When an earlier run last looked here and was not refused."""
+        if assignment.params.every is None:
+            return None
         where = Filter(node=assignment.node, task=assignment.task, kind=Kind.DECIDED, limit=100)
-        looks = (
-            r.at for r in self.crew.recorder.log.records(where) if r.reason in {"steps", "nothing"} and not r.subject
-        )
+        looks = (r.at for r in self.crew.recorder.log.records(where) if r.reason in {"steps", "nothing"})
         return max(looks, default=None)
 
     def _approved_steps(self, assignment: Assignment, answer: Answer, executor: Executor) -> tuple[Step, ...]:
@@ -143,16 +148,9 @@ class NodeWork:
 
     def _reported(self, assignment: Assignment, answer: Answer) -> None:
         self._announce(assignment, answer)
-        self.tasks.append(
-            TaskReport(node=assignment.node, task=assignment.task, window=assignment.params.window, answer=answer)
-        )
+        self.tasks.append(_task_report(assignment, answer))
 
 
-def _task_report(assignment: Assignment, answer: Answer, executor: Executor) -> TaskReport:
-    return TaskReport(
-        node=assignment.node,
-        task=assignment.task,
-        window=assignment.params.window,
-        answer=answer,
-        steps=tuple(executor.reports),
-    )
+def _task_report(assignment: Assignment, answer: Answer, steps: tuple[StepReport, ...] = ()) -> TaskReport:
+    window = assignment.params.window
+    return TaskReport(node=assignment.node, task=assignment.task, window=window, answer=answer, steps=steps)

@@ -1,0 +1,107 @@
+"""Nodes in memory, behind the engine's `Observer` and `Actor`.
+
+What they answer and how they fail is checked by `tests/contract/test_node_port.py`, which runs over these and over the
+practice PACS alike.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from maintainer.errors import ActionFailed, CouldNotLook
+from maintainer.model.plan import Action, NodeOperation, ProveService, ServiceAction, Sql
+from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery
+
+NOW = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
+
+
+@dataclass(kw_only=True)
+class FakeNode:
+    """One node's state. `trouble` is called before each action and may raise, as a link or a node would."""
+
+    archive: str = "running"
+    archive_started: datetime = NOW - timedelta(days=1)
+    hung: bool = False
+    database_up: bool = True
+    reachable: bool = True
+    dead_rows: dict[str, int] = field(default_factory=dict)
+    old_files: int = 0
+    performed: list[Action] = field(default_factory=list)
+    looks: int = 0
+    trouble: Callable[[Action], None] = lambda _action: None
+    when_looked_at: Callable[["FakeNode"], None] = lambda _node: None
+
+    def observe(self, observation: Observation) -> Any:
+        self.looks += 1
+        self.when_looked_at(self)
+        if not self.reachable:
+            raise CouldNotLook("nobody answers", where="fake")
+        match observation:
+            case NodeQuery(program="services"):
+                return {"archive": {"state": self.archive, "pid": 1, "started_at": self.archive_started.isoformat()}}
+            case NodeQuery(program="cleanup"):
+                return {"spool": {"files": self.old_files, "bytes": self.old_files, "free_bytes": 5, "total_bytes": 10}}
+            case Probe(by="c-echo"):
+                return self._answer(answered=self.archive == "running" and not self.hung)
+            case Probe(by="select-1"):
+                return self._answer(answered=self.database_up)
+            case SqlQuery():
+                return self._rows(observation.text)
+            case Recorded():
+                return {}
+        raise CouldNotLook("there is no such program", where="fake")
+
+    def perform(self, action: Action, timeout: timedelta) -> dict[str, Any]:
+        self.trouble(action)
+        self.performed.append(action)
+        match action:
+            case ServiceAction(verb="stop"):
+                self.archive, self.hung = "stopped", False
+            case ServiceAction(verb="start"):
+                self.archive, self.archive_started = "running", NOW
+            case NodeOperation(program="quarantine"):
+                self.old_files = 0
+            case Sql(text=text):
+                self.dead_rows.pop(re.findall(r'"([^"]+)"$', text)[0], None)
+            case ProveService():
+                if self.archive != "running" or self.hung:
+                    raise ActionFailed(f"it does not serve after {timeout}")
+        return {}
+
+    def _answer(self, *, answered: bool) -> dict[str, Any]:
+        return {"answered": answered, "why": "" if answered else "no answer", "seconds": 0.01}
+
+    def _rows(self, text: str) -> list[dict[str, Any]]:
+        if not self.database_up:
+            raise CouldNotLook("nothing listens there", where="fake")
+        if "pg_stat_user_tables" in text:
+            return [
+                {"schema": "public", "name": name, "live_rows": 100, "dead_rows": dead, "bytes": 10**8}
+                for name, dead in self.dead_rows.items()
+            ]
+        return [{"standby": False, "version": 180000, "sees_all_sessions": True, "oldest_transaction_seconds": 0.0}]
+
+
+@dataclass
+class FakeFleet:
+    """Hands out nodes as `maintainer.links.fleet.Fleet` does, and notes who is being worked on."""
+
+    nodes: dict[str, FakeNode]
+    working: set[str] = field(default_factory=set)
+    together: list[frozenset[str]] = field(default_factory=list)
+
+    @contextmanager
+    def look(self, name: str) -> Iterator[FakeNode]:
+        yield self.nodes[name]
+
+    @contextmanager
+    def work(self, name: str) -> Iterator[tuple[FakeNode, FakeNode]]:
+        self.working.add(name)
+        self.together.append(frozenset(self.working))
+        try:
+            yield self.nodes[name], self.nodes[name]
+        finally:
+            self.working.discard(name)
