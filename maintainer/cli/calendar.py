@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from maintainer.model.inventory import Inventory
     from maintainer.planning.timetable import Row
 
-COLUMNS = ("day", "window", "local time", "UTC", "tasks", "remark")
+COLUMNS = ("day", "window", "local time", "UTC", "tasks (nodes)", "remark")
 
 
 @click.command()

@@ -95,7 +95,7 @@ def test_the_local_times_carry_the_offset_of_that_moment() -> None:
 def test_the_calendar_in_a_pipe_is_plain_lines() -> None:
     """One line a row, cells parted by tabs, and below it what is open now."""
     lines = shown("--days", "5").splitlines()
-    assert lines[0].split("\t") == ["day", "window", "local time", "UTC", "tasks", "remark"]
+    assert lines[0].split("\t") == ["day", "window", "local time", "UTC", "tasks (nodes)", "remark"]
     assert lines[1] == "Fri 2026-03-27\tnightly\t22:00 to 05:00\t27 21:00 to 28 04:00\tdb-vacuum (2)\t"
     assert lines[7] == "Tue 2026-03-31\tnightly\tclosed\tclosed\tdb-vacuum (2)\tblackout: new scanner"
     assert lines[8:] == ["No window is open now."]
