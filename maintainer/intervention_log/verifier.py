@@ -164,7 +164,7 @@ class Log:
             for line in iter(lambda: file.readline(MAX_LINE + 1), b""):
                 self.take(line)
         if self.latest is None and self.checkpoints:
-            raise WrongError(f"{self.path.name}: the last signed checkpoint is gone")
+            raise WrongError("checkpoint.txt: the last signed checkpoint is gone")
         if self.latest is not None:
             self.compare(self.latest.size, self.latest.root)
 
