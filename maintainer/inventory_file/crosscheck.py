@@ -40,7 +40,7 @@ def check_ssh(draft: Draft, _: Register) -> Iterator[Problem]:
             what = (
                 "this setting is missing, or known_hosts: without one of them the node cannot be told from an impostor"
             )
-            yield Problem(path=(*path, "host_key"), at=At.TABLE, what=what)
+            yield Problem(path=(*path, "host_key"), at=At.MISSING, what=what)
         if (key := draft.text(*path, "host_key")) is not None and (what := fault(key)):
             yield wrong_value((*path, "host_key"), what)
 
@@ -98,7 +98,7 @@ def check_where_tasks_run(draft: Draft, register: Register) -> Iterator[Problem]
             continue
         needed = register[name].roles
         if not any(needed <= roles for roles in nodes.values()):
-            yield Problem(path=("tasks", name, ""), at=At.TABLE, what=_nowhere(name, needed))
+            yield Problem(path=("tasks", name), at=At.TABLE, what=_nowhere(name, needed))
             continue
         if settings.get("nodes") == []:
             yield wrong_value(

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from maintainer.inventory_file.draft import Draft, wrong_key, wrong_value
 from maintainer.inventory_file.positions import Path
-from maintainer.inventory_file.problems import MOST_KEPT, Problem
+from maintainer.inventory_file.problems import Problem
 from maintainer.inventory_file.schema import Schema
 from maintainer.inventory_file.sentences import problem
 from maintainer.model.inventory import Inventory
@@ -76,7 +76,7 @@ def _errors(model: type[BaseModel], data: Any) -> list[ErrorDetails]:
     try:
         model.model_validate(data)
     except ValidationError as error:
-        return error.errors(include_url=False)[:MOST_KEPT]
+        return error.errors(include_url=False)
     except Exception:  # noqa: BLE001 (a task may come from a third party, and so may its check of a value)
         return [ErrorDetails(type="unchecked", loc=(), msg="", input=data)]
     return []

@@ -13,7 +13,7 @@ from maintainer.inventory_file.draft import Draft
 from maintainer.inventory_file.fields import check_sections, check_tasks, check_values, merge
 from maintainer.inventory_file.positions import Positions
 from maintainer.inventory_file.problems import Problems
-from maintainer.inventory_file.schema import Schema, inventory_schema
+from maintainer.inventory_file.schema import Schema
 from maintainer.model.inventory import Inventory
 from maintainer.model.task import AnyTask, Assignment, Params
 
@@ -60,7 +60,7 @@ def parse_inventory(text: str, name: str, register: Mapping[str, AnyTask]) -> Lo
 
 def _check(data: dict[str, Any], register: Mapping[str, AnyTask]) -> Problems:
     problems = Problems()
-    draft, schema = Draft(data, problems), Schema(inventory_schema(register))
+    draft, schema = Draft(data, problems), Schema(register)
     problems.add(check_sections(data, schema))
     problems.add(check_tasks(draft, register, schema))
     for check in CHECKS:

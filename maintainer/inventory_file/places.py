@@ -64,7 +64,7 @@ def _places(draft: Draft, node: str) -> list[tuple[Path, str, str]]:
     if (state := draft.text("controller", "state")) is not None:
         found.append((("controller", "state"), state, "the state of the controller"))
     if (store := draft.text("nodes", node, "store", "path")) is not None:
-        found.append((("nodes", node, "store", "path"), store, "the store of this node"))
+        found.append((("nodes", node, "store", "path"), store, f"the store of `{node}`"))
     found += ((path, root, f"the cleanup root `{name}`") for name, path, root in _roots(draft, node))
     return found
 

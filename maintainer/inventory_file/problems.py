@@ -16,6 +16,7 @@ _LONGEST_ECHO = 60
 _DEEPEST_ECHO = 10
 _LARGEST_ECHO = 10**20
 _MOST_GUESSES = 12
+_MOST_COMPARED = 1000
 _SUPPRESSED = re.compile(r"(^|[_-])(password|passphrase|passwd|secret|token|key|credential)s?$")
 _BARE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
@@ -26,6 +27,7 @@ class At(Enum):
     KEY = "key"
     VALUE = "value"
     TABLE = "table"
+    MISSING = "missing"  # the table in which it should stand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class Problem:
             case At.VALUE:
                 return positions.value(self.path)
             case At.TABLE:
+                return positions.table(self.path)
+            case At.MISSING:
                 return positions.table(self.path[:-1])
 
     def sentence(self) -> str:
@@ -137,7 +141,8 @@ def suggestion(word: str, known: tuple[str, ...]) -> str:
     """
     if not known:
         return ""
-    close = difflib.get_close_matches(word[:64].lower(), known, n=1)
+    spelled = {name.lower(): name for name in known[:_MOST_COMPARED]}
+    close = difflib.get_close_matches(word[:64].lower(), spelled, n=1)
     if close:
-        return f"; did you mean `{close[0]}`?"
+        return f"; did you mean `{spelled[close[0]]}`?"
     return f"; there is: {', '.join(known[:_MOST_GUESSES])}{', …' if len(known) > _MOST_GUESSES else ''}"

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, JsonValue
@@ -43,10 +44,14 @@ def inventory_schema(register: Mapping[str, AnyTask]) -> dict[str, JsonValue]:
 
 
 class Schema:
-    """Answers what may stand at a path of the inventory."""
+    """Answers what may stand at a path of the inventory. Made when it is first asked."""
 
-    def __init__(self, document: dict[str, JsonValue]) -> None:
-        self._document = document
+    def __init__(self, register: Mapping[str, AnyTask]) -> None:
+        self._register = register
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return inventory_schema(self._register)
 
     def keys(self, path: Path) -> tuple[str, ...]:
         """List the settings that a table can have; nothing where names are free."""
@@ -69,8 +74,7 @@ class Schema:
     def _expand(self, node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Follow references, and take each alternative on its own."""
         if "$ref" in node:
-            definitions: Any = self._document["$defs"]
-            yield from self._expand(definitions[node["$ref"].rpartition("/")[2]])
+            yield from self._expand(self._document["$defs"][node["$ref"].rpartition("/")[2]])
         elif "anyOf" in node or "oneOf" in node:
             for alternative in (*node.get("anyOf", ()), *node.get("oneOf", ())):
                 yield from self._expand(alternative)

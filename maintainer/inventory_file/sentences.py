@@ -12,23 +12,26 @@ from maintainer.inventory_file.problems import At, Problem, is_secret, show
 from maintainer.inventory_file.schema import Schema
 from maintainer.model.values import write_duration
 
+_A_TABLE = "a section of its own"
+_A_LIST = 'a list in brackets, such as ["a", "b"]'
 _KINDS = {
     "string_type": "text in quotes",
     "int_type": "a whole number, without quotes",
     "int_from_float": "a whole number",
     "float_type": "a number, without quotes",
     "bool_type": "true or false, without quotes",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "model_attributes_type": "a table",
-    "tuple_type": "a list in brackets, such as [1, 2]",
-    "list_type": "a list in brackets",
-    "set_type": "a list in brackets",
+    "dict_type": _A_TABLE,
+    "model_type": _A_TABLE,
+    "model_attributes_type": _A_TABLE,
+    "tuple_type": _A_LIST,
+    "list_type": _A_LIST,
+    "set_type": _A_LIST,
     "date_type": "a date without quotes, such as 2026-12-24",
     "date_from_datetime_inexact": "a date without a time, such as 2026-12-24",
     "datetime_type": "a date and time without quotes, such as 2026-12-24T22:00:00",
     "finite_number": "a finite number",
 }
+_QUOTES = {"int_type": ", and stands without quotes", "string_type": ", and stands in quotes"}
 _LIMITS = {
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
@@ -49,7 +52,7 @@ def problem(error: ErrorDetails, base: Path, data: Any, schema: Schema) -> Probl
     path = (*base, *below)
     kind, given = error["type"], error["input"]
     if kind == "missing":
-        return Problem(path=path, at=At.TABLE, what=_missing(path, schema))
+        return Problem(path=path, at=At.MISSING, what=_missing(path, schema))
     if kind == "extra_forbidden":
         known = schema.keys(path[:-1])
         return Problem(path=path, at=At.KEY, what="there is no such setting", word=str(path[-1]), known=known)
@@ -89,9 +92,9 @@ def _what(kind: str, ctx: Mapping[str, Any], shown: str, own_words: str) -> str:
     if kind in _OWN_WORDS:
         return own_words
     if kind == "called":
-        return f"{shown} is not {ctx['what']}: {ctx['rule']}"
+        return f"{shown} is not {ctx['what']}: {ctx['rule']}{_QUOTES.get(ctx['inner'], '')}"
     if kind in _KINDS:
-        return f"{shown} stands where {_KINDS[kind]} is expected"
+        return f"{shown} will not do: write {_KINDS[kind]}"
     return _out_of_bounds(kind, ctx, shown) or _wrong_length(kind, ctx) or _unfit(kind, ctx, shown)
 
 
@@ -99,7 +102,8 @@ def _unfit(kind: str, ctx: Mapping[str, Any], shown: str) -> str:
     if kind in {"enum", "literal_error"}:
         return f"{shown} is not known here"
     if kind in {"value_error", "assertion_error"}:
-        return f"{shown} will not do: {_one_line(ctx['error'])}"
+        words = _one_line(ctx["error"])
+        return words if shown == "a list" else f"{shown} will not do: {words}"
     return f"{shown} does not fit here"
 
 
@@ -116,8 +120,10 @@ def _wrong_length(kind: str, ctx: Mapping[str, Any]) -> str:
             return "this text is empty" if ctx["min_length"] == 1 else f"this text is shorter than {ctx['min_length']}"
         case "string_too_long":
             return f"this text is longer than {ctx['max_length']} characters"
+        case "too_short" if ctx["actual_length"] == 0:
+            return "this is empty: at least one is needed"
         case "too_short":
-            return f"at least {ctx['min_length']} must stand here, not {ctx['actual_length']}"
+            return f"at least {ctx['min_length']} are needed here, not {ctx['actual_length']}"
         case "too_long":
             return f"at most {ctx['max_length']} may stand here"
         case _:
@@ -125,7 +131,7 @@ def _wrong_length(kind: str, ctx: Mapping[str, Any]) -> str:
 
 
 def _number(value: Any) -> str:
-    return write_duration(value) if isinstance(value, dt.timedelta) else str(value)
+    return write_duration(value) if isinstance(value, dt.timedelta) else f"{value:g}"
 
 
 def _one_line(error: Any) -> str:

@@ -1,6 +1,7 @@
 """The site's clock and calendar: names that only this machine's data can confirm."""
 
 import datetime as dt
+import difflib
 import zoneinfo
 from collections.abc import Iterator, Mapping
 
@@ -15,11 +16,15 @@ def check_timezone(draft: Draft, _: Mapping[str, AnyTask]) -> Iterator[Problem]:
     name = draft.text("site", "timezone")
     if name is None or _is_zone(name):
         return
-    known = tuple(sorted(zoneinfo.available_timezones()))
-    if known:
-        yield wrong_value(("site", "timezone"), f"{show(name)} is not a time zone", *_nearest_zone(name, known))
-    else:
+    known = sorted(zoneinfo.available_timezones() - _NOT_A_PLACE)
+    if not known:
         yield wrong_value(("site", "timezone"), "this machine knows no time zones: install the package tzdata")
+        return
+    close = _nearest_zone(name, known)
+    example = "" if close else "; write a place, such as Europe/Paris"
+    yield wrong_value(
+        ("site", "timezone"), f"{show(name)} is not a time zone{example}", close, (close,) if close else ()
+    )
 
 
 def check_holidays(draft: Draft, _: Mapping[str, AnyTask]) -> Iterator[Problem]:
@@ -55,7 +60,7 @@ def _is_zone(name: str) -> bool:
     return name not in _NOT_A_PLACE
 
 
-def _nearest_zone(name: str, known: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Look for a city by itself too: `Paris` means Europe/Paris."""
-    cities = tuple(zone for zone in known if zone.rpartition("/")[2].lower() == name.lower())
-    return (cities[0], cities) if cities else (name, known)
+def _nearest_zone(name: str, known: list[str]) -> str:
+    """Guess by the city alone too: `Paris` means Europe/Paris."""
+    cities = [zone for zone in known if zone.rpartition("/")[2].lower() == name.lower()]
+    return next(iter(cities or difflib.get_close_matches(name[:64], known, n=1)), "")

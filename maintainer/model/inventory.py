@@ -47,7 +47,7 @@ Address = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$", max_length=253),
     AfterValidator(_address),
-    Called("an address", "it is a host name or an IP address, in quotes"),
+    Called("an address", "it is a host name or an IP address"),
 ]
 Word = Annotated[
     str,
@@ -75,13 +75,13 @@ class Role(StrEnum):
 class SecretFile(Value):
     """Where a secret lies: a file readable by the agent alone, its only line being the secret."""
 
-    file: AbsolutePath
+    file: AbsolutePath = Field(description="file on the controller that nobody but the agent can read")
 
 
 class SecretCredential(Value):
     """Where a secret lies: a systemd credential (`LoadCredential=`) of the agent's unit."""
 
-    credential: Name
+    credential: Name = Field(description="name given in `LoadCredential=`")
 
 
 def _secret_kind(given: Any) -> str | None:
@@ -106,18 +106,18 @@ class Blackout(Value):
 
     first: dt.date = Field(alias="from", description="first day, without quotes: 2026-12-24")
     last: dt.date = Field(alias="to", description="last day, without quotes: 2026-12-26")
-    why: str = Field(max_length=200, description="shown where a window does not open")
+    why: str = Field(max_length=200, description="reason, shown where a window does not open")
 
 
 class Site(Value):
     """The hospital, its clock and its calendar."""
 
-    name: Name = Field(description="stands in every plan and every record of the intervention log")
+    name: Name = Field(description="name of the site, as it stands in every plan and in the intervention log")
     timezone: str = Field(description="IANA name, e.g. Europe/Paris; windows are local times of this zone")
     holidays: str | None = Field(
         None, description="country, e.g. FR, or country and region, e.g. DE-BY: no window opens then"
     )
-    blackouts: tuple[Blackout, ...] = Field((), strict=False)
+    blackouts: tuple[Blackout, ...] = Field((), strict=False, description="days on which no window opens")
 
 
 class LogIndex(Value):
@@ -127,7 +127,7 @@ class LogIndex(Value):
         str,
         StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$|^/[!-~]*$", max_length=253),
         AfterValidator(_address_or_socket_folder),
-        Called("an address", "it is a host name, an IP address or the folder of a socket, in quotes"),
+        Called("an address", "it is a host name, an IP address or the folder of a socket"),
     ] = Field(description="host name, IP address or folder of the server's socket")
     port: Port = Field(5432, description="port of the server")
     name: Word = Field(description="name of the database")
@@ -210,9 +210,9 @@ def _service_kind(given: Any) -> str | None:
         return "<unit>" if isinstance(given, UnitService) else "<command>"
     if not isinstance(given, dict):
         return None
-    if "unit" in given:
-        return "<unit>"
-    return "<command>" if given.keys() & {"start", "stop", "status", "pid_file"} else None
+    kinds = {"<unit>": {"unit"}, "<command>": {"start", "stop", "status", "pid_file"}}
+    found = [kind for kind, keys in kinds.items() if given.keys() & keys]
+    return found[0] if len(found) == 1 else None
 
 
 Service = Annotated[

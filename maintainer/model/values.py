@@ -51,8 +51,10 @@ class Called:
     def _checked(self, given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
             return handler(given)
-        except ValidationError:
-            raise PydanticCustomError("called", "not {what}: {rule}", {"what": self.what, "rule": self.rule}) from None
+        except ValidationError as error:
+            inner = error.errors(include_url=False, include_input=False)[0]["type"]
+            context = {"what": self.what, "rule": self.rule, "inner": inner}
+            raise PydanticCustomError("called", "not {what}: {rule}", context) from None
 
 
 def parse_duration(text: Any) -> timedelta:
