@@ -1,9 +1,11 @@
-# What is done with this repository, one word each. Everything happens in .venv; nothing else on the machine is changed.
+# What is done with this repository, one word each. Everything happens in .venv; `make test` as root also installs the
+# Debian packages that its tests need.
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 4
 
-.PHONY: env check types lint test demo bench clean
+.PHONY: env check test tools demo transcript bench clean
 
 env: .venv/ready
 
@@ -18,8 +20,23 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/vermin --target=3.6- --violations --no-tips --quiet maintainer/node tasks/node
-	$(BIN)/pytest -q -n 2 tests/unit
+	$(BIN)/vermin --target=3.6- --violations --no-tips --quiet maintainer/node tasks/node maintainer/intervention_log/verifier.py
+	$(BIN)/pytest -q -n $(WORKERS) --doctest-modules tests/unit maintainer tasks
+
+test: env tools
+	$(BIN)/pytest -n $(WORKERS) --durations=10 -rs
+
+tools:
+	@sh tests/tools.sh
+
+demo: env
+	@sh docs/demo.sh
+
+transcript: env
+	$(BIN)/python docs/transcript.py
+
+bench: env
+	@for measure in bench/*.py; do $(BIN)/python $$measure || exit 1; done
 
 clean:
 	rm -rf .venv

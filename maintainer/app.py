@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from maintainer.errors import UsageError, WindowClosed
 from maintainer.intervention_log.log import InterventionLog
@@ -16,8 +16,6 @@ from maintainer.intervention_log.pseudonyms import Pseudonyms
 from maintainer.intervention_log.run_lock import RunLock
 from maintainer.inventory_file.load import LoadedInventory, load_inventory
 from maintainer.inventory_file.schema import inventory_schema as schema_of
-from maintainer.links.fleet import Fleet
-from maintainer.links.node_program import zipapp_bytes
 from maintainer.links.plan_file import read_plan
 from maintainer.links.secrets import read_secret
 from maintainer.model.inventory import LogIndex
@@ -35,6 +33,9 @@ from maintainer.running.recorder import Recorder
 from maintainer.running.report import RunReport
 from maintainer.running.shift import work_a_shift
 from maintainer.running.stop import Stop
+
+if TYPE_CHECKING:
+    from maintainer.links.fleet import Fleet
 
 
 class IndexSettings(TypedDict):
@@ -80,7 +81,6 @@ class Maintainer:
         self.tasks = register()
         self.state = Path(self.inventory.controller.state)
         self.stop = Stop()
-        self.run_id = f"{now():%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
 
     def choose(self, *, window: str | None, nodes: Sequence[str], tasks: Sequence[str]) -> tuple[Assignment, ...]:
         """Limit the inventory's assignments to what the command line names.
@@ -132,7 +132,7 @@ class Maintainer:
             raise self._closed(window, started)
         wanted = [one for one in assignments if one.params.window in windows and _planned(approved, one)]
         if not wanted:
-            return RunReport(run=self.run_id, opened_at=started, closed_at=started, tasks=())
+            return RunReport(run="", opened_at=started, closed_at=started, tasks=())
         with RunLock(self.state, command="maintainer run"), self.open_log() as log:
             log.verify()
             crew = self._crew(log, report, started, windows, approved)
@@ -143,8 +143,12 @@ class Maintainer:
         with self.read_log() as log:
             return examine(self.inventory, self.fleet(log).look, now)
 
-    def fleet(self, log: InterventionLog) -> Fleet:
-        fleet = Fleet(self.inventory, self.run_id, zipapp_bytes([files("tasks.node")]), log.history)
+    def fleet(self, log: InterventionLog, run_id: str = "") -> "Fleet":
+        """The nodes, over real links; `run_id` is shown in what is opened on them."""
+        from maintainer.links.fleet import Fleet  # noqa: PLC0415 (paramiko and psycopg: only for who touches nodes)
+        from maintainer.links.node_program import zipapp_bytes  # noqa: PLC0415 (as above)
+
+        fleet = Fleet(self.inventory, run_id or "dry run", zipapp_bytes([files("tasks.node")]), log.history)
         self.stop.on_abandon(fleet.cut)
         return fleet
 
@@ -153,6 +157,9 @@ class Maintainer:
 
     def read_log(self) -> InterventionLog:
         return InterventionLog.read(self.state, **self._index())
+
+    def open_windows(self) -> dict[str, Occurrence]:
+        return open_now(self._windows(), self.inventory.site, now())
 
     def next_opening(self) -> Occurrence | None:
         return next_opening(self._windows(), self.inventory.site, now())
@@ -168,7 +175,8 @@ class Maintainer:
         windows: Mapping[str, Occurrence],
         approved: Plan | None,
     ) -> Crew:
-        fleet = self.fleet(log)
+        run_id = f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}"
+        fleet = self.fleet(log, run_id)
         gate = Gate(
             inventory=self.inventory,
             log=log,
@@ -179,7 +187,7 @@ class Maintainer:
             started_wall=started,
         )
         actor = f"{getpass.getuser()}@{socket.gethostname()}"
-        recorder = Recorder(log, self.run_id, actor, approved.digest() if approved else "")
+        recorder = Recorder(log, run_id, actor, approved.digest() if approved else "")
         return Crew(eyes=self._eyes(), gate=gate, work=fleet.work, recorder=recorder, report=report, approved=approved)
 
     def _index(self) -> IndexSettings:

@@ -17,6 +17,7 @@ COMMANDS = {
     "plan": ("plan", "Dry run: look at the nodes and show what a run would do now."),
     "run": ("run", "Do what is due, inside its window, and write it to the intervention log."),
     "status": ("status", "Show the last run, what was found, and what waits for a person."),
+    "agent": ("agent", "Stay in the foreground and run each window once when it opens."),
     "calendar": ("calendar", "Show when the windows open, and why they do not."),
     "log": ("log", "Read, verify and export the intervention log; add a note to it."),
     "practice": ("practice", "A small real PACS on this machine, to try things on."),

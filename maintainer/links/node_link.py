@@ -55,12 +55,12 @@ class NodeLink:
         """The read-only session in which all observing queries run."""
         tunnel = self.tunnel()
         if self._reading is None or not self._reading.alive():
-            self._reading = self._open.enter_context(ReadingSession(self.name, tunnel, self.database, self._run_id))
+            self._reading = self._open.enter_context(ReadingSession(tunnel, self.database, self._run_id))
         return self._reading
 
     def acting(self) -> ActingSession:
         """A session of its own for one statement; close it by `with`."""
-        return ActingSession(self.name, self.tunnel(), self.database, self._run_id)
+        return ActingSession(self.tunnel(), self.database, self._run_id)
 
     @property
     def database(self) -> Database:

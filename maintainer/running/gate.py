@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
 
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.model.inventory import Inventory
@@ -31,10 +32,13 @@ class Gate:
     open_windows: Mapping[str, Occurrence]
     started_wall: datetime
     started_mono: float = field(default_factory=time.monotonic)
+    log_failed: Event = field(default_factory=Event)
 
     def admit(self, assignment: Assignment, steps: tuple[Step, ...]) -> NotRun | None:
         if self.stop.asked:
             return NotRun(reason=Reason.INTERRUPTED, detail="a person stopped the run")
+        if self.log_failed.is_set():
+            return NotRun(reason=Reason.LOG_NOT_WRITABLE, detail="the intervention log failed on another node's record")
         outage = any(step.risk is Risk.OUTAGE for step in steps)
         return admit(
             *steps,

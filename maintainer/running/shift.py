@@ -52,8 +52,7 @@ class _Shift:
             except LogError as error:
                 with self._lock:
                     self.log_error = self.log_error or error
-                if not self._crew.gate.stop.asked:
-                    self._crew.gate.stop.ask()
+                self._crew.gate.log_failed.set()
                 break
         return worked
 
