@@ -60,10 +60,12 @@ def _check_override(
 ) -> Iterator[Problem]:
     if "nodes" in override:
         yield wrong_key((*path, "nodes"), f"where a task runs is said once, in [tasks.{path[-1]}]")
-    merged = merge(draft.table("tasks", path[-1]), override)
+    settings = draft.table("tasks", path[-1])
+    reported = [(error["loc"], error["type"]) for error in _errors(task.params, settings)]
+    merged = merge(settings, override)
     for error in _errors(task.params, merged):
-        # What is wrong in [tasks.NAME] itself is reported there.
-        if error["loc"] and error["loc"][0] in override and (found := problem(error, path, merged, schema)):
+        here = bool(error["loc"]) and error["loc"][0] in override
+        if (here or (error["loc"], error["type"]) not in reported) and (found := problem(error, path, merged, schema)):
             yield found
 
 
@@ -77,6 +79,7 @@ def _errors(model: type[BaseModel], data: Any) -> list[ErrorDetails]:
         model.model_validate(data)
     except ValidationError as error:
         return error.errors(include_url=False)
-    except Exception:  # noqa: BLE001 (a task may come from a third party, and so may its check of a value)
-        return [ErrorDetails(type="unchecked", loc=(), msg="", input=data)]
+    except Exception as error:  # noqa: BLE001 (a task may come from a third party, and so may its check of a value)
+        words = f"the task's own check of these settings broke off ({type(error).__name__})"
+        return [ErrorDetails(type="unchecked", loc=(), msg=words, input=data)]
     return []

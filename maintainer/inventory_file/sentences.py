@@ -39,7 +39,7 @@ _LIMITS = {
     "less_than_equal": "at most {le}",
     "multiple_of": "a multiple of {multiple_of}",
 }
-_OWN_WORDS = {"secret", "service"}  # error types of maintainer.model.inventory
+_OWN_WORDS = {"secret", "service", "unchecked"}  # error types of maintainer.model.inventory and .fields
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -103,7 +103,7 @@ def _unfit(kind: str, ctx: Mapping[str, Any], shown: str) -> str:
         return f"{shown} is not known here"
     if kind in {"value_error", "assertion_error"}:
         words = _one_line(ctx["error"])
-        return words if shown == "a list" else f"{shown} will not do: {words}"
+        return words if shown in {"a list", "a table"} else f"{shown} will not do: {words}"
     return f"{shown} does not fit here"
 
 

@@ -2,10 +2,15 @@
 
 import tomllib
 from pathlib import Path
+from typing import Self
 
 import pytest
+from pydantic import field_validator, model_validator
 
+from maintainer.errors import InventoryError
 from maintainer.inventory_file.load import parse_inventory
+from maintainer.model.task import Params
+from tasks.db_vacuum import DbVacuum, VacuumParams
 from tests.unit.inventory_texts import GOOD, HOST_KEY, REGISTER, mistakes, spoiled
 
 CASES = [
@@ -94,6 +99,47 @@ def test_a_private_key_in_the_place_of_the_public_one_is_not_repeated() -> None:
     (line,) = mistakes(spoiled(f'host_key = "{HOST_KEY}"', f'host_key = "{key}"'))
     assert "this is a private key" in line
     assert SECRET not in line
+
+
+class PairedParams(VacuumParams):
+    @model_validator(mode="after")
+    def check_pair(self) -> Self:
+        if self.dead_fraction > 0.3 and not self.every:
+            raise ValueError("a dead_fraction above 0.3 needs every")
+        return self
+
+
+class Paired(DbVacuum):
+    params = PairedParams
+
+
+def test_an_override_that_does_not_go_with_the_rest_is_told_on_its_node() -> None:
+    """Settings that are right by themselves are checked together, as they will hold on that node."""
+    with pytest.raises(InventoryError) as raised:
+        parse_inventory(GOOD, "i.toml", REGISTER | {"db-vacuum": Paired()})
+    (line,) = raised.value.problems
+    assert line == "i.toml:42:21: nodes.pacs-a.tasks.db-vacuum: a dead_fraction above 0.3 needs every"
+
+
+class BrokenParams(Params):
+    @field_validator("window")
+    @classmethod
+    def break_off(cls, _: str) -> str:
+        raise KeyError
+
+
+class Broken(DbVacuum):
+    params = BrokenParams
+
+
+def test_a_check_of_a_third_party_that_breaks_off_is_a_mistake_too() -> None:
+    """A task's own code cannot end the reading of the file."""
+    with pytest.raises(InventoryError) as raised:
+        parse_inventory(spoiled("port = 4242", "port = 0"), "i.toml", REGISTER | {"db-vacuum": Broken()})
+    assert [problem.removeprefix("i.toml:") for problem in raised.value.problems] == [
+        "36:8: nodes.pacs-a.dicom.port: 0 is not a port: it is a number from 1 to 65535",
+        "51:8: tasks.db-vacuum: the task's own check of these settings broke off (KeyError)",
+    ]
 
 
 def test_a_long_value_is_cut_and_a_long_key_too() -> None:
