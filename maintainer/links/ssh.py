@@ -33,6 +33,10 @@ _WAIT_FOR_SESSION = timedelta(seconds=5)
 _JITTER = randomness.SystemRandom()
 
 
+class NoAnswer(CouldNotLook):
+    """What was asked is not there or said no; the way to it is fine. To a probe this is an answer."""
+
+
 class _Transport(paramiko.Transport):
     """paramiko's, without CBC, 3DES, SHA-1 and MD5, and without its version in the banner."""
 
@@ -105,7 +109,8 @@ class SshLink:
         """Open a byte stream from the node to `host:port` as the node sees it.
 
         Raises:
-            CouldNotLook: nothing listens there, or the node forwards nothing.
+            NoAnswer: nothing listens there.
+            CouldNotLook: the node forwards nothing, or not in time.
             LinkLost: the connection to the node is gone.
         """
         try:
@@ -168,9 +173,7 @@ class SshLink:
                 where=self.name,
                 hint=f'allow it in sshd_config or authorized_keys: AllowTcpForwarding local, permitopen="{where}"',
             )
-        return CouldNotLook(
-            f"nothing listens on {where} on the node", where=self.name, hint="is the database running there?"
-        )
+        return NoAnswer(f"nothing listens on {where} on the node", where=self.name, hint="is it running there?")
 
 
 def _meet(name: str, node: Node, pins: Pins, deadline: Deadline) -> paramiko.Transport:

@@ -46,7 +46,7 @@ class Tunnel:
         self._listener.bind(str(self._folder / _DOOR))
         self._listener.listen()
         self._closing = threading.Event()
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, paramiko.Channel | None] = {}
         self._carriers: list[threading.Thread] = []
         self._door = threading.Thread(target=self._accept, name=f"tunnel to {link.name}", daemon=True)
         self._door.start()
@@ -58,9 +58,11 @@ class Tunnel:
 
     def cut(self) -> None:
         """End every connection now; the door stays open for new ones."""
-        for connection in list(self._open):
+        for connection, channel in list(self._open.items()):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+            if channel is not None:
+                close_channel(channel)
 
     def close(self) -> None:
         self._closing.set()
@@ -92,7 +94,7 @@ class Tunnel:
             carrier.start()
 
     def _carry(self, connection: socket.socket) -> None:
-        self._open.add(connection)
+        self._open[connection] = None
         try:
             channel = self.link.open_tunnel(self.host, self.port)
         except MaintainerError as error:
@@ -100,9 +102,10 @@ class Tunnel:
         else:
             self.refusal = None
             self.first_answer = b""
+            self._open[connection] = channel
             self._pump_both_ways(connection, channel)
         finally:
-            self._open.discard(connection)
+            del self._open[connection]
             close_quietly(connection)
 
     def _pump_both_ways(self, connection: socket.socket, channel: paramiko.Channel) -> None:

@@ -1,0 +1,297 @@
+"""The PACS database, reached through the SSH connection: one session that can only read, and one that acts.
+
+Source: PostgreSQL manual, 20.11 "Client Connection Defaults"; 20.3 `client_connection_check_interval`.
+"""
+
+import contextlib
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.numeric import FloatLoader
+from pydantic_core import to_jsonable_python
+
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError
+from maintainer.links import sqlstate
+from maintainer.links.secrets import read_secret
+from maintainer.links.ssh import NoAnswer
+from maintainer.links.tunnel import DOOR_PORT, Tunnel
+from maintainer.model.inventory import Database
+
+# psycopg logs server messages, and these may hold values of rows.
+logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
+
+_CONNECT_WITHIN = timedelta(seconds=10)
+_GRACE = timedelta(seconds=5)
+"""How much later than the server's own limit a statement is given up from here."""
+_LOCK_WITHIN = timedelta(seconds=1)
+_AT_MOST_ROWS = 200_000
+_CHUNK_ROWS = 500
+_CONCURRENTLY = re.compile(r"\s*(?:REINDEX|CREATE|DROP)\b[^\"';]*\bCONCURRENTLY\b", re.IGNORECASE)
+
+_FOR_ALL = {
+    "client_connection_check_interval": "1s",  # stops what nobody waits for any more
+    "idle_in_transaction_session_timeout": "1min",
+    "idle_session_timeout": "12h",
+}
+
+Connection = psycopg.Connection[dict[str, Any]]
+E = TypeVar("E", bound=MaintainerError)
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return f"{max(0, round(duration.total_seconds() * 1000))}ms"
+
+
+class _Session:
+    """A connection that says who it is, gives up in time, and is not left behind idle for ever."""
+
+    _options = ""
+
+    def __init__(
+        self, tunnel: Tunnel, database: Database, run: str, *, connect_within: timedelta = _CONNECT_WITHIN
+    ) -> None:
+        self.node = tunnel.link.name
+        self._tunnel = tunnel
+        self._database = database
+        self._connection = _connect(tunnel, database, f"maintainer {run}", self._options, connect_within)
+
+    def cancel(self) -> None:
+        """Ask the server to stop the statement that runs; may be called from another thread. Never terminates it."""
+        with contextlib.suppress(psycopg.Error, OSError):
+            self._connection.cancel_safe(timeout=_GRACE.total_seconds())
+
+    def close(self) -> None:
+        with contextlib.suppress(psycopg.Error, OSError):
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def _no_longer_than(self, timeout: timedelta) -> Iterator[None]:
+        """Stop a statement whose server does not keep its own limit: first by asking, then by cutting the line."""
+        ended = threading.Event()
+
+        def give_up() -> None:
+            self.cancel()
+            if not ended.wait(_GRACE.total_seconds()):
+                self._tunnel.cut()
+
+        watchdog = threading.Timer((timeout + _GRACE).total_seconds(), give_up)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watchdog.cancel()
+
+    def _lost(self, error: psycopg.Error) -> LinkLost | None:
+        """Answer the error to raise when no word came from the server on how the statement ended."""
+        if error.sqlstate is not None or not (self._connection.closed or self._connection.broken):
+            return None
+        return LinkLost(
+            "the connection to the database was lost while a statement ran",
+            where=self.node,
+            hint="it may have done its work: look at the database before asking again",
+        )
+
+
+class ReadingSession(_Session):
+    """For observing. Every query runs in a transaction that cannot write, and that is rolled back."""
+
+    _options = f"-c default_transaction_read_only=on -c lock_timeout={_milliseconds(_LOCK_WITHIN)}"
+
+    def rows(
+        self, text: str, parameters: Mapping[str, Any], timeout: timedelta, *, at_most: int = _AT_MOST_ROWS
+    ) -> list[dict[str, Any]]:
+        """Run one query. Values are JSON's: numerics as float, times and intervals as ISO 8601 text.
+
+        Raises:
+            CouldNotLook: the database refuses, does not answer in time, or answers more than `at_most` rows.
+            LinkLost: the connection broke.
+        """
+        try:
+            with self._no_longer_than(timeout), self._read_only(timeout):
+                found = self._fetch(text, parameters, at_most)
+        except psycopg.Error as error:
+            raise self._lost(error) or _explained(NoAnswer, error, self.node, self._database) from None
+        except UnicodeError:
+            raise CouldNotLook(
+                "a query answered text that is not UTF-8", where=self.node, hint="what is the database's encoding?"
+            ) from None
+        if len(found) > at_most:
+            raise CouldNotLook(
+                f"a query answered more than {at_most:,} rows", where=self.node, hint="ask for less, or in parts"
+            )
+        rows: list[dict[str, Any]] = to_jsonable_python(found, fallback=str, inf_nan_mode="strings", bytes_mode="hex")
+        return rows
+
+    @contextlib.contextmanager
+    def _read_only(self, timeout: timedelta) -> Iterator[None]:
+        """Open a transaction that no statement can make writable: the first query fixes its mode for good."""
+        self._connection.execute("BEGIN READ ONLY")
+        try:
+            _set(self._connection, {"statement_timeout": _milliseconds(timeout)}, local=True)
+            yield
+        finally:
+            try:
+                self._connection.execute("ROLLBACK")
+            except psycopg.Error:
+                self._connection.close()
+
+    def _fetch(self, text: str, parameters: Mapping[str, Any], at_most: int) -> list[dict[str, Any]]:
+        """Read in chunks, so that a mistaken query cannot fill this machine's memory.
+
+        Streaming uses the extended protocol, which takes one statement only.
+        """
+        found: list[dict[str, Any]] = []
+        with self._connection.cursor() as cursor:
+            stream: Any = cursor.stream(text.encode(), parameters or None, size=_CHUNK_ROWS)
+            with contextlib.closing(stream):
+                for row in stream:
+                    found.append(row)
+                    if len(found) > at_most:
+                        break
+        return found
+
+
+class ActingSession(_Session):
+    """For steps: one statement at a time, outside any transaction block."""
+
+    def perform(self, text: str, timeout: timedelta) -> dict[str, Any]:
+        """Run one statement; answers how many seconds it took and how many notices came.
+
+        Raises:
+            ActionFailed: the server says that it did not succeed.
+            LinkLost: the connection broke, so that nobody knows.
+        """
+        # Building an index concurrently waits for older snapshots under lock_timeout, while nobody waits for it.
+        lock = timedelta(0) if _CONCURRENTLY.match(text) else _LOCK_WITHIN
+        limits = {"statement_timeout": _milliseconds(timeout), "lock_timeout": _milliseconds(lock)}
+        begun = time.monotonic()
+        try:
+            with self._no_longer_than(timeout), self._counted_notices() as notices:
+                _set(self._connection, limits)
+                # Binary results mean the extended protocol: one statement only, and none smuggled in behind it.
+                self._connection.execute(text.encode(), binary=True)
+        except psycopg.Error as error:
+            raise self._lost(error) or _explained(ActionFailed, error, self.node, self._database) from None
+        return {"seconds": round(time.monotonic() - begun, 3), "notices": len(notices)}
+
+    @contextlib.contextmanager
+    def _counted_notices(self) -> Iterator[list[None]]:
+        """Count what the server remarks; its text is not kept, for it may hold values of rows."""
+        notices: list[None] = []
+
+        def count(_: psycopg.errors.Diagnostic) -> None:
+            notices.append(None)
+
+        self._connection.add_notice_handler(count)
+        try:
+            yield notices
+        finally:
+            self._connection.remove_notice_handler(count)
+
+
+def probe_database(tunnel: Tunnel, database: Database, timeout: timedelta) -> dict[str, Any]:
+    """Ask `SELECT 1` as a client would; answers `{"answered": bool, "why": str, "seconds": float}`.
+
+    Raises:
+        CouldNotLook: the database could not be asked: no way to it, or the password cannot be read.
+    """
+    begun, why = time.monotonic(), ""
+    try:
+        with ReadingSession(tunnel, database, "probe", connect_within=timeout) as session:
+            session.rows("SELECT 1 AS one", {}, timeout)
+    except (NoAnswer, LinkLost) as error:
+        if not tunnel.link.alive():
+            raise
+        why = error.what
+    return {"answered": not why, "why": why, "seconds": round(time.monotonic() - begun, 3)}
+
+
+def _connect(tunnel: Tunnel, database: Database, who: str, options: str, within: timedelta) -> Connection:
+    """Log in, leaving nothing for the environment (PGHOSTADDR, PGOPTIONS, …) to decide."""
+    password = read_secret(database.password) if database.password else ""
+    try:
+        connection: Connection = psycopg.connect(
+            host=tunnel.folder,
+            hostaddr="",
+            port=DOOR_PORT,
+            dbname=database.name,
+            user=database.user,
+            password=password,
+            application_name=who,
+            options=options,
+            client_encoding="UTF8",
+            target_session_attrs="any",
+            channel_binding="disable",
+            connect_timeout=max(2, round(within.total_seconds())),
+            autocommit=True,
+            row_factory=dict_row,
+        )
+    except psycopg.Error as error:
+        raise _not_connected(tunnel, database, error, within) from None
+    connection.adapters.register_loader("numeric", FloatLoader)
+    return connection
+
+
+def _not_connected(tunnel: Tunnel, database: Database, error: psycopg.Error, within: timedelta) -> MaintainerError:
+    node = tunnel.link.name
+    if tunnel.refusal is not None:
+        return tunnel.refusal
+    if not tunnel.link.alive():
+        return LinkLost("the SSH connection was lost", where=node, hint="nothing was asked of the database; try again")
+    code = sqlstate.of_first_answer(tunnel.first_answer)
+    if code is not None:
+        what, hint = sqlstate.sentence(code, node, database)
+        return NoAnswer(what, where=node, hint=hint)
+    if isinstance(error, psycopg.errors.ConnectionTimeout):
+        return NoAnswer(
+            f"the database took the connection but did not answer within {within.total_seconds():g} s",
+            where=node,
+            hint="the server hangs, or its machine is overloaded: look at it",
+        )
+    if tunnel.first_answer.startswith(b"R"):
+        return NoAnswer(
+            f"the database asks for a password of user {database.user} that was not there or of another form",
+            where=node,
+            hint=f"write nodes.{node}.database.password",
+        )
+    return NoAnswer("the database closed the connection", where=node, hint="see the server's log on the node")
+
+
+def _set(connection: Connection, settings: Mapping[str, str], *, local: bool = False) -> None:
+    """Set what this server knows: a setting that its version does not have is left out."""
+    wanted = {**_FOR_ALL, **settings}
+    connection.execute(
+        "SELECT set_config(name, wanted.value, %s) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value)"
+        " JOIN pg_catalog.pg_settings USING (name)",
+        [local, list(wanted), list(wanted.values())],
+    )
+
+
+def _explained(kind: type[E], error: psycopg.Error, node: str, database: Database) -> E:
+    """Turn a server's error into a sentence that holds no values: SQLSTATE, class, relation and constraint only."""
+    if error.sqlstate is None:
+        what, hint = f"the database answered something unexpected ({type(error).__name__})", "please report this"
+    else:
+        what, hint = sqlstate.sentence(error.sqlstate, node, database, type(error).__name__)
+    diag = error.diag
+    relation = ".".join(name for name in (diag.schema_name, diag.table_name) if name)
+    about = ", ".join(name for name in (relation, diag.constraint_name) if name)
+    return kind(f"{what}: {about}" if about else what, where=node, hint=hint)

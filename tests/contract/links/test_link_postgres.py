@@ -1,0 +1,351 @@
+"""What the database sessions promise, against a real PostgreSQL behind a real sshd."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost
+from maintainer.links.postgres import ActingSession, ReadingSession, probe_database
+from maintainer.links.ssh import NoAnswer, SshLink
+from maintainer.links.tunnel import Tunnel
+from maintainer.model.inventory import Database, SecretFile
+from tests.contract.links import postgres_server
+from tests.contract.links.postgres_server import PASSWORD, Postgres
+from tests.contract.links.servers import SshServer, children, end, free_port, kill, kill_all, start_asyncssh, wait_for
+
+SECOND = timedelta(seconds=1)
+PLENTY = timedelta(seconds=30)
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = postgres_server.start()
+    yield server
+    postgres_server.stop(server)
+
+
+@contextmanager
+def gateway_in(folder: Path) -> Iterator[SshServer]:
+    server = start_asyncssh(folder / "server")
+    try:
+        yield server
+    finally:
+        kill_all(server)
+        end(server.process)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    """One SSH server for the whole file; tests that break it start their own."""
+    with gateway_in(tmp_path_factory.mktemp("gateway")) as server:
+        yield server
+
+
+@pytest.fixture
+def tunnel(gateway: SshServer, postgres: Postgres) -> Iterator[Tunnel]:
+    with SshLink.connect("pacs-a", gateway.node()) as link, Tunnel(link, "127.0.0.1", postgres.port) as tunnel:
+        yield tunnel
+
+
+Describe = Callable[..., Database]
+
+
+@pytest.fixture
+def described(tmp_path: Path, postgres: Postgres) -> Describe:
+    """The database as an inventory would describe it."""
+
+    def describe(*, name: str = "pacs", user: str = "maintainer", password: str | None = PASSWORD) -> Database:
+        path = tmp_path / "password"
+        path.write_text(password or "")
+        path.chmod(0o600)
+        secret = SecretFile(file=str(path)) if password else None
+        return Database(name=name, user=user, password=secret, port=postgres.port)
+
+    return describe
+
+
+@pytest.fixture
+def reading(tunnel: Tunnel, described: Describe) -> Iterator[ReadingSession]:
+    with ReadingSession(tunnel, described(), "01J") as session:
+        yield session
+
+
+@pytest.fixture
+def acting(tunnel: Tunnel, described: Describe) -> Iterator[ActingSession]:
+    with ActingSession(tunnel, described(), "01J") as session:
+        yield session
+
+
+def test_rows_are_plain_values(reading: ReadingSession) -> None:
+    """What a query answers can be written as JSON and read by pydantic."""
+    rows = reading.rows(
+        "SELECT 1.5::numeric AS n, interval '1 day 2 hours' AS i, timestamptz '2026-01-02 03:04:05+00' AS t,"
+        " NULL AS nothing, ARRAY[1,2] AS a, %(word)s::text AS w, '\\x00ff'::bytea AS b",
+        {"word": "100%"},
+        PLENTY,
+    )
+    [row] = rows
+    assert row["t"].startswith("2026-01-02T")
+    assert row | {"t": ""} == {"n": 1.5, "i": "P1DT2H", "t": "", "nothing": None, "a": [1, 2], "w": "100%", "b": "00ff"}
+
+
+def test_a_percent_sign_needs_no_care_without_parameters(reading: ReadingSession) -> None:
+    """A query file may say LIKE 'x%' as it is."""
+    assert reading.rows("SELECT 'abc' LIKE 'a%' AS yes", {}, PLENTY) == [{"yes": True}]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO study (patient) VALUES ('x')",
+        "DELETE FROM study",
+        "CREATE TABLE t (i int)",
+        "SELECT nextval('study_id_seq')",
+        "TRUNCATE study",
+        "VACUUM study",
+        "REINDEX TABLE study",
+        "SET TRANSACTION READ WRITE",
+        "DO $$ BEGIN SET TRANSACTION READ WRITE; DELETE FROM study; END $$",
+        "DO $$ BEGIN COMMIT; SET TRANSACTION READ WRITE; DELETE FROM study; END $$",
+        "SELECT 1; DELETE FROM study",
+        "COMMIT; DELETE FROM study",
+    ],
+)
+def test_nothing_can_be_written_while_reading(reading: ReadingSession, postgres: Postgres, statement: str) -> None:
+    """Not by a plain write, not by asking for a transaction that writes, not behind a semicolon."""
+    with pytest.raises(CouldNotLook):
+        reading.rows(statement, {}, PLENTY)
+    assert postgres.sql("SELECT count(*) FROM study") == [(1000,)]
+    assert reading.rows("SELECT 1 AS one", {}, PLENTY) == [{"one": 1}]
+
+
+def test_a_setting_changed_while_reading_is_rolled_back(reading: ReadingSession, postgres: Postgres) -> None:
+    """Turning the default off, or leaving the transaction, lets no later statement write either."""
+    for trick in (
+        "SET default_transaction_read_only = off",
+        "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+        "COMMIT",
+    ):
+        reading.rows("SELECT 1 AS one", {}, PLENTY)
+        with suppress(CouldNotLook):
+            reading.rows(trick, {}, PLENTY)
+        with pytest.raises(CouldNotLook, match="may only read"):
+            reading.rows("DELETE FROM study", {}, PLENTY)
+    assert postgres.sql("SELECT count(*) FROM study") == [(1000,)]
+
+
+def test_too_many_rows(reading: ReadingSession) -> None:
+    """A mistaken query is stopped at the bound, on the server too, and the session stays usable."""
+    begun = time.monotonic()
+    with pytest.raises(CouldNotLook, match="more than 1,000 rows"):
+        reading.rows("SELECT generate_series(1, 1000000000) AS n", {}, PLENTY, at_most=1000)
+    assert time.monotonic() - begun < 5
+    assert reading.rows("SELECT 1 AS one", {}, PLENTY) == [{"one": 1}]
+
+
+def test_a_slow_query_is_stopped_by_the_server(reading: ReadingSession) -> None:
+    """The time limit is the server's, so that nothing runs on there."""
+    with pytest.raises(CouldNotLook, match="cancelled, by its time limit"):
+        reading.rows("SELECT pg_sleep(20)", {}, timedelta(seconds=0.3))
+
+
+def test_the_session_says_who_it_is(reading: ReadingSession) -> None:
+    """A sysadmin who looks at pg_stat_activity sees the run's name and the limits."""
+    [row] = reading.rows(
+        "SELECT application_name AS who, current_setting('lock_timeout') AS lock,"
+        " current_setting('statement_timeout') AS statement, current_setting('idle_session_timeout') AS idle"
+        " FROM pg_stat_activity WHERE pid = pg_backend_pid()",
+        {},
+        PLENTY,
+    )
+    assert row == {"who": "maintainer 01J", "lock": "1s", "statement": "30s", "idle": "12h"}
+
+
+def test_the_environment_decides_nothing(tunnel: Tunnel, described: Describe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables of libpq in the agent's environment must not lead it to another server or user."""
+    for name, value in {"PGHOSTADDR": "192.0.2.1", "PGOPTIONS": "-c work_mem=1", "PGUSER": "postgres"}.items():
+        monkeypatch.setenv(name, value)
+    with ReadingSession(tunnel, described(), "01J") as session:
+        assert session.rows("SELECT session_user::text AS me", {}, PLENTY) == [{"me": "maintainer"}]
+
+
+def test_acting_runs_what_needs_no_transaction(acting: ActingSession) -> None:
+    """VACUUM and REINDEX CONCURRENTLY run outside any transaction block, timed and with their notices counted."""
+    measured = acting.perform("VACUUM (ANALYZE, VERBOSE) study", PLENTY)
+    assert measured["seconds"] >= 0
+    assert measured["notices"] > 0
+    assert acting.perform('REINDEX INDEX CONCURRENTLY "study_pkey"', PLENTY)["notices"] == 0
+
+
+def test_acting_takes_one_statement(acting: ActingSession, postgres: Postgres) -> None:
+    """Nothing can be smuggled in behind an approved statement."""
+    with pytest.raises(ActionFailed):
+        acting.perform("ANALYZE study; DELETE FROM study", PLENTY)
+    assert postgres.sql("SELECT count(*) FROM study") == [(1000,)]
+
+
+@contextmanager
+def locked(postgres: Postgres, statement: str) -> Iterator[None]:
+    """Another session that holds what a statement takes."""
+    import psycopg  # noqa: PLC0415 (heavy, and only here)
+
+    with psycopg.connect(host=str(postgres.folder), port=postgres.port, user="postgres", dbname="pacs") as other:
+        other.execute(statement.encode())
+        yield
+
+
+def test_a_lock_is_given_up_within_a_second(acting: ActingSession, postgres: Postgres) -> None:
+    """Whoever queues behind us for the table never waits longer than that."""
+    with locked(postgres, "LOCK TABLE study IN ACCESS EXCLUSIVE MODE"):
+        begun = time.monotonic()
+        with pytest.raises(ActionFailed, match="a lock was not to be had"):
+            acting.perform("ANALYZE study", PLENTY)
+        assert 0.8 < time.monotonic() - begun < 3
+
+
+def test_concurrently_waits_for_older_snapshots(acting: ActingSession, postgres: Postgres) -> None:
+    """lock_timeout would count that wait; nobody is held up by it, so only the statement's own limit ends it."""
+    with locked(postgres, "SELECT count(*) FROM study"):
+        threading.Timer(1.6, lambda: postgres.sql("SELECT 1")).start()
+        begun = time.monotonic()
+        with pytest.raises(ActionFailed, match="cancelled"):
+            acting.perform('REINDEX INDEX CONCURRENTLY "study_pkey"', timedelta(seconds=2))
+        assert time.monotonic() - begun > 1.8
+    postgres.sql("DROP INDEX CONCURRENTLY IF EXISTS study_pkey_ccnew")
+
+
+def test_cancelling_from_another_thread(acting: ActingSession, postgres: Postgres) -> None:
+    """A run that is being stopped cancels the statement, and the server stops it."""
+    threading.Timer(0.5, acting.cancel).start()
+    begun = time.monotonic()
+    with pytest.raises(ActionFailed, match="cancelled"):
+        acting.perform("SELECT pg_sleep(20)", PLENTY)
+    assert time.monotonic() - begun < 3
+    assert postgres.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(2%' AND state = 'active'"
+        " AND pid <> pg_backend_pid()"
+    ) == [(0,)]
+
+
+def test_an_interrupt_cancels_on_the_server(acting: ActingSession, postgres: Postgres) -> None:
+    """Ctrl-C leaves nothing running."""
+    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        acting.perform("SELECT pg_sleep(21)", PLENTY)
+    assert postgres.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(21%' AND state = 'active'"
+        " AND pid <> pg_backend_pid()"
+    ) == [(0,)]
+
+
+def test_an_error_tells_no_values(acting: ActingSession) -> None:
+    """The server's text would name the patient; ours names the constraint."""
+    with pytest.raises(ActionFailed) as failure:
+        acting.perform("INSERT INTO study (patient) VALUES ('DOE^JANE')", PLENTY)
+    assert "DOE" not in str(failure.value)
+    assert "23514 (CheckViolation): public.study, study_patient_check" in failure.value.what
+    assert failure.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"password": "wrong-canary"}, "the password of user maintainer is wrong"),
+        ({"name": "nowhere"}, "there is no database nowhere"),
+        ({"password": None}, "asks for a password"),
+    ],
+)
+def test_a_database_that_does_not_let_us_in(
+    tunnel: Tunnel, described: Describe, change: dict[str, str | None], sentence: str
+) -> None:
+    """Each reason is a sentence of its own, in whatever language the server writes, and no secret is in it."""
+    with pytest.raises(NoAnswer, match=sentence) as refusal:
+        ReadingSession(tunnel, described(**change), "01J")
+    assert "canary" not in str(refusal.value)
+    assert refusal.value.hint
+
+
+def test_a_missing_privilege(reading: ReadingSession) -> None:
+    """A table of somebody else's is not silently seen as empty."""
+    with pytest.raises(CouldNotLook, match="user maintainer lacks a privilege"):
+        reading.rows("SELECT * FROM secret", {}, PLENTY)
+
+
+def test_no_connection_left(tunnel: Tunnel, described: Describe, postgres: Postgres) -> None:
+    """Too many sessions on the server is said as what it is."""
+    postgres.sql("ALTER ROLE maintainer CONNECTION LIMIT 0")
+    try:
+        with pytest.raises(NoAnswer, match="no free connection"):
+            ReadingSession(tunnel, described(), "01J")
+    finally:
+        postgres.sql("ALTER ROLE maintainer CONNECTION LIMIT -1")
+
+
+def test_the_server_ends_our_session(acting: ActingSession, postgres: Postgres) -> None:
+    """The server said that it stopped the statement: that is a failure, not an unknown ending."""
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'maintainer 01J'"
+    threading.Timer(0.5, postgres.sql, [end]).start()
+    with pytest.raises(ActionFailed, match="being shut down"):
+        acting.perform("SELECT pg_sleep(20)", PLENTY)
+
+
+def test_a_link_lost_in_mid_statement_is_an_unknown_ending(
+    postgres: Postgres, described: Describe, tmp_path: Path
+) -> None:
+    """Nobody knows how it ended; on the server it stops by itself within seconds."""
+    with (
+        gateway_in(tmp_path) as server,
+        SshLink.connect("pacs-a", server.node()) as link,
+        Tunnel(link, "127.0.0.1", postgres.port) as tunnel,
+        ActingSession(tunnel, described(), "02K") as session,
+    ):
+        threading.Timer(0.5, kill_all, [server]).start()
+        with pytest.raises(LinkLost, match="connection to the database was lost"):
+            session.perform("SELECT pg_sleep(20)", PLENTY)
+    left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'maintainer 02K'"
+    wait_for(lambda: postgres.sql(left) == [(0,)], seconds=5)
+
+
+def test_a_probe_is_answered(tunnel: Tunnel, described: Describe) -> None:
+    """A database that serves answers within its time."""
+    answer = probe_database(tunnel, described(), PLENTY)
+    assert answer["answered"] is True
+    assert answer["why"] == ""
+    assert 0 < answer["seconds"] < 5
+
+
+def test_a_probe_of_a_database_that_is_down(gateway: SshServer, described: Describe) -> None:
+    """Silence is an answer of a probe, with its reason."""
+    with SshLink.connect("pacs-a", gateway.node()) as link, Tunnel(link, "127.0.0.1", free_port()) as tunnel:
+        answer = probe_database(tunnel, described(), PLENTY)
+    assert answer["answered"] is False
+    assert answer["why"] == f"nothing listens on 127.0.0.1:{tunnel.port} on the node"
+
+
+def test_a_probe_without_a_way_is_no_answer(tunnel: Tunnel, described: Describe) -> None:
+    """When the SSH connection is gone, nothing can be said about the database."""
+    tunnel.link.close()
+    with pytest.raises(CouldNotLook):
+        probe_database(tunnel, described(), PLENTY)
+
+
+def test_a_database_that_hangs(tunnel: Tunnel, described: Describe, postgres: Postgres) -> None:
+    """A stopped server accepts connections and says nothing: the probe ends in time and says so."""
+    for pid in (stopped := [postgres.postmaster(), *children(postgres.postmaster())]):
+        kill(pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        answer = probe_database(tunnel, described(), timedelta(seconds=2))
+        assert time.monotonic() - begun < 4
+    finally:
+        for pid in stopped:
+            kill(pid, signal.SIGCONT)
+    assert answer["answered"] is False
+    assert "did not answer within 2 s" in answer["why"]
