@@ -4,28 +4,15 @@ These classes say what may be written; `maintainer.inventory_file` reads the fil
 """
 
 import datetime as dt
-import ipaddress
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
-from maintainer.model.values import AbsolutePath, Called, Duration, Name, TimeLimit, Value, normal_path
+from maintainer.model.addresses import Address, AddressOrSocketFolder, AeTitle, Port
+from maintainer.model.values import AbsolutePath, Called, Duration, Name, TimeLimit, Value
 from maintainer.model.window import Window
-
-
-def _address(text: str) -> str:
-    labels = text.split(".")
-    if ":" in text or labels[-1].isdigit():
-        return str(ipaddress.ip_address(text))
-    if not all(label and not label.startswith("-") and not label.endswith("-") for label in labels):
-        raise ValueError
-    return text
-
-
-def _address_or_socket_folder(text: str) -> str:
-    return normal_path(text) if text.startswith("/") else _address(text)
 
 
 def _is_argv(words: tuple[str, ...]) -> tuple[str, ...]:
@@ -34,21 +21,6 @@ def _is_argv(words: tuple[str, ...]) -> tuple[str, ...]:
     return words
 
 
-Port = Annotated[int, Field(ge=1, le=65535), Called("a port", "it is a number from 1 to 65535")]
-AeTitle = Annotated[
-    str,
-    StringConstraints(pattern=r"^[!-\[\]-~]([ -\[\]-~]{0,14}[!-\[\]-~])?$", max_length=16),
-    Called(
-        "an AE title", "it is text of 1 to 16 ASCII characters, without backslash, not beginning or ending in a space"
-    ),
-]
-"""Source: DICOM PS3.5, 6.2, VR AE."""
-Address = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$", max_length=253),
-    AfterValidator(_address),
-    Called("an address", "it is a host name or an IP address"),
-]
 Word = Annotated[
     str,
     StringConstraints(pattern=r"^[!-~]+$", max_length=63),
@@ -123,12 +95,7 @@ class Site(Value):
 class LogIndex(Value):
     """A PostgreSQL database in which several controllers' logs may meet. Without it: SQLite beside the log."""
 
-    host: Annotated[
-        str,
-        StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$|^/[!-~]*$", max_length=253),
-        AfterValidator(_address_or_socket_folder),
-        Called("an address", "it is a host name, an IP address or the folder of a socket"),
-    ] = Field(description="host name, IP address or folder of the server's socket")
+    host: AddressOrSocketFolder = Field(description="host name, IP address or folder of the server's socket")
     port: Port = Field(5432, description="port of the server")
     name: Word = Field(description="name of the database")
     user: Word = Field(description="role that owns the tables of the index")
