@@ -5,11 +5,11 @@ origin. There are no migrations: a new layout gets new table names and is filled
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -26,6 +26,8 @@ from maintainer.model.inventory import LogIndex
 SQLITE = "index.sqlite"
 BATCH = 500
 CONNECT_SECONDS = 5
+
+Answer = TypeVar("Answer")
 
 _WORDS = ("run", "kind", "actor", "node", "task", "subject", "ending")
 _TABLES = sa.MetaData()
@@ -63,15 +65,16 @@ class Index:
         LogError: from every method; the database cannot be used, or the log itself is broken.
     """
 
-    def __init__(self, engine: sa.Engine, journal: Path, origin: str) -> None:
-        self._engine, self._journal, self._origin = engine, journal, origin
+    def __init__(self, engine: sa.Engine, journal: Path, origin: str, file: Path | None = None) -> None:
+        """Use a database; one that is only a `file` is deleted and made again when it turns out damaged."""
+        self._engine, self._journal, self._origin, self._file = engine, journal, origin, file
 
     def close(self) -> None:
         self._engine.dispose()
 
     def lines(self, where: Filter) -> tuple[bytes, ...]:
         """Find the lines of the records that match, oldest first."""
-        found = self._lines(where)
+        found = self._healed(lambda: self._lines(where))
         if all(chain.read_link(line, 0) for line in found):
             return found
         with self._said(), self._engine.begin() as connection:
@@ -85,10 +88,24 @@ class Index:
         each = sa.select(m.subject, sa.func.min(m.value).label("least"), sa.func.max(m.seq).label("newest"))
         grouped = each.where(mine).group_by(m.subject).subquery()
         query = sa.select(grouped.c.subject, grouped.c.least, m.value).where(mine, m.seq == grouped.c.newest)
-        return {row.subject: {"least": row.least, "last": row.value} for row in self._ask(query)}
+        rows = self._healed(lambda: self._ask(query))
+        return {row.subject: {"least": row.least, "last": row.value} for row in rows}
 
     def catch_up(self) -> None:
         """Read what the log has grown by since the last time; start anew when the two do not fit together."""
+        self._healed(self._catch_up)
+
+    def _healed(self, question: Callable[[], Answer]) -> Answer:
+        try:
+            return question()
+        except LogError as error:
+            if self._file is None or not _is_damaged(error):
+                raise
+            self._engine.dispose()
+            _make_anew(self._file)
+            return question()
+
+    def _catch_up(self) -> None:
         with self._said(), self._engine.begin() as connection:
             _TABLES.create_all(connection)
             self._read_on(connection, self._last(connection))
@@ -104,7 +121,7 @@ class Index:
         return tuple(row.line.encode() for row in reversed(newest_first))
 
     def _ask(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        self.catch_up()
+        self._catch_up()
         with self._said(), self._engine.connect() as connection:
             return connection.execute(query).all()
 
@@ -175,25 +192,9 @@ def _unusable(error: SQLAlchemyError, url: sa.URL) -> LogError:
 
 
 def sqlite_index(state: Path, journal: Path, origin: str) -> Index:
-    """Open the index beside the log; one that is damaged is deleted and made again."""
+    """Open the index beside the log."""
     path = state / SQLITE
-    index = _open_sqlite(path, journal, origin)
-    try:
-        index.catch_up()
-    except LogError as error:
-        index.close()
-        if not _is_damaged(error):
-            raise
-        with explained(path, "delete the damaged index"):
-            _delete(path, *(path.with_name(path.name + part) for part in ("-journal", "-wal", "-shm")))
-        index = _open_sqlite(path, journal, origin)
-        index.catch_up()
-    return index
-
-
-def _open_sqlite(path: Path, journal: Path, origin: str) -> Index:
-    with explained(path, "open the log's index"):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+    _make(path)
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 30})
 
     @sa.event.listens_for(engine, "connect")
@@ -201,7 +202,7 @@ def _open_sqlite(path: Path, journal: Path, origin: str) -> Index:
         # What a power cut breaks here is made again from the log.
         connection.execute("pragma synchronous = off")
 
-    return Index(engine, journal, origin)
+    return Index(engine, journal, origin, path)
 
 
 def _is_damaged(error: LogError) -> bool:
@@ -211,9 +212,16 @@ def _is_damaged(error: LogError) -> bool:
     return code in {"SQLITE_NOTADB", "SQLITE_ERROR"} or code.startswith("SQLITE_CORRUPT")
 
 
-def _delete(*paths: Path) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
+def _make(path: Path) -> None:
+    with explained(path, "make the log's index"):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
+
+
+def _make_anew(path: Path) -> None:
+    with explained(path, "delete the damaged index"):
+        for part in ("", "-journal"):
+            path.with_name(path.name + part).unlink(missing_ok=True)
+    _make(path)
 
 
 def postgresql_index(where: LogIndex, password: str | None, journal: Path, origin: str) -> Index:

@@ -100,11 +100,15 @@ class Pseudonyms:
         with explained(self._mapping_path, "open the private file of pseudonyms"):
             os.close(os.open(self._mapping_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE))
         mapping = sqlite3.connect(self._mapping_path, timeout=30, isolation_level=None, check_same_thread=False)
+        try:
+            # A killed process loses nothing; a power cut may lose the last names, which the next scan gives again.
+            mapping.execute("pragma journal_mode = wal")
+            mapping.execute("pragma synchronous = normal")
+            mapping.execute("create table if not exists pseudonyms (name text primary key, value blob) without rowid")
+        except sqlite3.Error:
+            mapping.close()
+            raise
         self._opened = True
-        # A killed process loses nothing; a power cut may lose the last names, which the next scan gives again.
-        mapping.execute("pragma journal_mode = wal")
-        mapping.execute("pragma synchronous = normal")
-        mapping.execute("create table if not exists pseudonyms (name text primary key, value blob) without rowid")
         return mapping
 
     @contextmanager
