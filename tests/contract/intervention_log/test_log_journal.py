@@ -62,6 +62,40 @@ def test_a_folder_that_the_sysadmin_made_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE(state.stat().st_mode) == 0o750
 
 
+def watch(monkeypatch: pytest.MonkeyPatch, names: list[str]) -> list[str]:
+    """List the system calls of these names as they are made, each with the file that it is about."""
+    made: list[str] = []
+
+    def watched(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(descriptor: int, *rest: Any) -> Any:
+            made.append(f"{name} {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+            return real(descriptor, *rest)
+
+        return call
+
+    for name in names:
+        monkeypatch.setattr(os, name, watched(name, getattr(os, name)))
+    return made
+
+
+def test_a_record_is_one_write_and_on_disk_before_append_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is acknowledged from a cache: the effect comes after the disk has the intent."""
+    with open_log(tmp_path) as log:
+        made = watch(monkeypatch, ["write", "fdatasync"])
+        log.append(Kind.INTENT)
+        assert made == ["write interventions.jsonl", "fdatasync interventions.jsonl"]
+
+
+def test_a_new_logs_name_is_on_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut must not lose the file whose content was synced."""
+    made = watch(monkeypatch, ["fsync"])
+    open_log(tmp_path / "state").close()
+    assert made.count("fsync state") >= 4  # log, reserve and both keys
+    assert any(call.endswith(tmp_path.name) for call in made)  # the state folder's own name
+
+
 def test_opening_again_goes_on_where_the_log_ended(tmp_path: Path) -> None:
     """Numbers and hashes continue over runs."""
     first, second = note(tmp_path, "one"), note(tmp_path, "two")
