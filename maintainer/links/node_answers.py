@@ -156,17 +156,16 @@ class CleanupState(Value):
     problem: Line
 
 
+Verdict = Literal["missing", "unreadable", "size", "digest", "header", "executable-preamble"]
+Deviation = Annotated[tuple[int | str, Verdict, dict[Word, int | float | Word]], Field(strict=False)]
+"""Key, verdict, evidence: as JSON a list."""
+
+
 class StoreVerify(Value):
     store_present: bool
     checked: Count
     bytes: Count
-    deviations: list[
-        tuple[
-            int | str,
-            Literal["missing", "unreadable", "size", "digest", "header", "executable-preamble"],
-            dict[Word, int | float | Word],
-        ]
-    ] = Field(strict=False)
+    deviations: list[Deviation]
     reached: int | str | None
 
 

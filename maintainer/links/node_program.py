@@ -157,7 +157,7 @@ class NodeProgram:
             raise not_begun(f"sudo on the node said no: {last}", where=self._node, hint=hint)
         if not completed.stdout and last.startswith("Unknown option:"):
             raise not_begun("python3 on the node is older than 3.6", where=self._node, hint="install a newer one")
-        if FORMAT.encode() in completed.stdout:
+        if FORMAT.encode() in completed.stdout and not completed.stdout.startswith(b'{"format":'):
             why = "something else wrote to its output"
             hint = "the login shell's start-up files must print nothing when there is no terminal"
         else:

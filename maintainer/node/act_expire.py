@@ -32,7 +32,7 @@ def run(request, policy, deadline):
 class _Eraser:
     def __init__(self, opened, deadline):
         self.files = self.bytes = 0
-        self.skipped: Counter = Counter()
+        self.skipped: "Counter[str]" = Counter()
         self.more = False
         self._quarantine, self._deadline = opened, deadline
 

@@ -101,11 +101,11 @@ class _Mover:
 
     def _begin(self):
         opened = self._open.enter_context(folders.closing(quarantine.make_quarantine(self._walk.folder)))
-        self.batch = quarantine.new_batch(opened)
-        self._manifest = quarantine.Manifest(opened, self.batch, self._walk.root.path)
+        batch, self._manifest = quarantine.new_batch(opened, self._walk.root.path)
         self._open.callback(os.fsync, opened)
         self._open.callback(self._manifest.close)
-        self._top = self._open.enter_context(folders.closing(folders.open_child(opened, self.batch)))
+        self._top = self._open.enter_context(folders.closing(folders.open_child(opened, batch)))
+        self.batch = batch
 
 
 def _make_below(top, parts):

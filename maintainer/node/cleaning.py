@@ -79,7 +79,7 @@ class Walk:
         self.folder, self.root, self.deadline = folder, root, deadline
         self.mount = folders.mount_id(folder)
         self.device = os.fstat(folder).st_dev
-        self.skipped: Counter = Counter()
+        self.skipped: "Counter[str]" = Counter()
         self.more = False
         self._left, self._now = at_most, time.time()
 

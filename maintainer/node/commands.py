@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple
 
 MAX_OUTPUT = 4096
+_TO_END_BY_ITSELF = 2.0
 
 
 class Result(NamedTuple):
@@ -70,16 +71,21 @@ def _drain(pipe):
 
 
 def _end(process):
+    """End a command that is still running, with its group; both signals go out before its number can be reused."""
     if process.stdout:
         process.stdout.close()
-    if process.poll() is None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, number)
-                process.wait(2)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
-        process.poll()
+    if process.poll() is not None:
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        os.killpg(process.pid, number)
+        _await_end(process.pid, time.monotonic() + _TO_END_BY_ITSELF)
+    process.poll()
+
+
+def _await_end(pid, until):
+    # WNOWAIT leaves the ended process in place, and with it the number of its group.
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None and time.monotonic() < until:
+        select.select([], [], [], 0.01)
 
 
 def _readable(output):

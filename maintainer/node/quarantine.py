@@ -22,6 +22,7 @@ MANIFEST = ".jsonl"
 _STAMP = re.compile(r"(\d{8}T\d{6}Z)(-\d+)?(\.expiring)?\Z")
 _FORMAT = "%Y%m%dT%H%M%SZ"
 _STAMP_LENGTH = 16
+_MOST_IN_A_SECOND = 1000
 
 
 class Batch(NamedTuple):
@@ -65,14 +66,18 @@ def _check_ours(found, folder):
         raise Refused("{} is a mount of its own".format(QUARANTINE), "files are only moved within one filesystem")
 
 
-def new_batch(quarantine):
-    """Make the folder of this run; no two runs share one."""
+def new_batch(quarantine, root_path):
+    """Make the folder and the manifest of this run: (name, manifest).
+
+    The manifest is the claim to the name, since it is there for as long as anything of its batch is.
+    """
     stamp = time.strftime(_FORMAT, time.gmtime())
-    for attempt in range(1000):
+    for attempt in range(_MOST_IN_A_SECOND):
         name = "{}-{}".format(stamp, attempt) if attempt else stamp
         with contextlib.suppress(FileExistsError):
+            manifest = Manifest(quarantine, name, root_path)
             os.mkdir(name, 0o700, dir_fd=quarantine)
-            return name
+            return name, manifest
     raise Refused("a folder for this run cannot be made in the quarantine")
 
 

@@ -55,7 +55,7 @@ def _request(request):
 class _Listing:
     def __init__(self, store, limit, grace, deadline):
         self.files: List[str] = []
-        self.skipped: Counter = Counter()
+        self.skipped: "Counter[str]" = Counter()
         self.more, self.young = False, 0
         self._store, self._deadline, self._limit = store, deadline, limit
         self._youngest = time.time() - grace
