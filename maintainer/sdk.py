@@ -33,7 +33,7 @@ from maintainer.model.task import (
     StoreScan,
     Task,
 )
-from maintainer.model.values import Duration, Name, Size, Value, write_duration
+from maintainer.model.values import Duration, Name, Size, TimeLimit, Value, write_duration
 from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "Steps",
     "StoreScan",
     "Task",
+    "TimeLimit",
     "UnitService",
     "Value",
     "not_now",

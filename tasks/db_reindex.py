@@ -9,6 +9,7 @@ Source: PostgreSQL manual, "Routine Reindexing" and REINDEX, "Rebuilding Indexes
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cached_property
 
 from maintainer import sdk
 
@@ -23,7 +24,7 @@ class ReindexParams(sdk.Params):
     longest_transaction: sdk.Duration = sdk.Field(
         timedelta(minutes=5), description="refuse while a transaction is older"
     )
-    timeout: sdk.Duration = sdk.Field(
+    timeout: sdk.TimeLimit = sdk.Field(
         timedelta(hours=2), description="longest time for one index, until its own history is known"
     )
 
@@ -34,7 +35,6 @@ class Index(sdk.Seen):
     bytes: int
     rows: float = sdk.Field(description="estimate of the last ANALYZE or VACUUM; -1 when there was none")
     valid: bool
-    leaf_density: float | None = sdk.Field(description="None: not measured")
 
     @property
     def subject(self) -> str:
@@ -45,6 +45,12 @@ class Index(sdk.Seen):
         return self.bytes / self.rows if self.rows > 0 else None
 
 
+class Density(sdk.Seen):
+    schema_: str = sdk.Field(alias="schema")
+    name: str
+    leaf_density: float
+
+
 class OnRecord(sdk.Seen):
     least: float
     last: float
@@ -53,7 +59,16 @@ class OnRecord(sdk.Seen):
 class ReindexFacts(sdk.Facts):
     indexes: tuple[Index, ...]
     server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
+    density: tuple[Density, ...] = sdk.Field(description="none where pgstattuple is not to be had")
     recorded: dict[str, OnRecord]
+
+    def leaf_density(self, index: Index) -> float | None:
+        """How full an index's leaf pages are; None: not measured."""
+        return self._densities.get((index.schema_, index.name))
+
+    @cached_property
+    def _densities(self) -> dict[tuple[str, str], float]:
+        return {(one.schema_, one.name): one.leaf_density for one in self.density}
 
 
 class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
@@ -65,14 +80,15 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
     def observe(self, node: sdk.Node, params: ReindexParams) -> Mapping[str, sdk.Observation]:
         limits: dict[str, int | float | str] = {"smallest": params.smallest, "measure_up_to": params.measure_up_to}
         return {
-            "indexes": sdk.SqlQuery(text=INDEXES, parameters=limits),
+            "indexes": sdk.SqlQuery(text=INDEXES, parameters={"smallest": params.smallest}),
+            "density": sdk.SqlQuery(text=DENSITY, parameters=limits, calls="pgstatindex(regclass)"),
             "server": sdk.SERVER,
             "recorded": sdk.Recorded(measurement=BYTES_PER_ROW),
         }
 
     def plan(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> sdk.Decision:
         judged = [index for index in facts.indexes if index.valid]
-        reasons = {index.subject: _reason(index, params, facts.recorded.get(index.subject)) for index in judged}
+        reasons = {index.subject: _reason(index, params, facts) for index in judged}
         findings = (*_leftovers(facts), *_cannot_tell(judged, facts))
         measured = tuple(
             sdk.Measurement(name=BYTES_PER_ROW, subject=index.subject, value=round(ratio, 2))
@@ -93,13 +109,13 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
         return sdk.Steps(steps=steps, findings=findings, measured=measured)
 
 
-def _reason(index: Index, params: ReindexParams, recorded: OnRecord | None) -> str:
+def _reason(index: Index, params: ReindexParams, facts: ReindexFacts) -> str:
     if index.bytes < params.smallest:
         return ""
-    if index.leaf_density is not None:
-        bloated = index.leaf_density < params.leaf_density
-        return f"its leaf pages are {index.leaf_density:.0%} full" if bloated else ""
-    ratio = index.bytes_per_row
+    density = facts.leaf_density(index)
+    if density is not None:
+        return f"its leaf pages are {density:.0%} full" if density < params.leaf_density else ""
+    ratio, recorded = index.bytes_per_row, facts.recorded.get(index.subject)
     if recorded and ratio and ratio >= params.growth * recorded.least:
         return f"it takes {ratio:.0f} bytes a row, and took {recorded.least:.0f} at best"
     return ""
@@ -153,7 +169,7 @@ def _kind(name: str) -> str:
 
 
 def _cannot_tell(judged: list[Index], facts: ReindexFacts) -> tuple[sdk.Finding, ...]:
-    blind = [index for index in judged if index.leaf_density is None and index.subject not in facts.recorded]
+    blind = [index for index in judged if facts.leaf_density(index) is None and index.subject not in facts.recorded]
     if not blind:
         return ()
     return (
@@ -175,4 +191,5 @@ ADVICE = {
     "old": "a concurrent rebuild finished but could not clean up: DROP INDEX CONCURRENTLY this one",
     "other": "a CREATE INDEX CONCURRENTLY did not finish: find out who started it; drop it or REINDEX it",
 }
+DENSITY = sdk.sql_file("tasks", "db_reindex_density.sql")
 INDEXES = sdk.sql_file("tasks", "db_reindex_indexes.sql")

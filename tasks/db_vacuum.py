@@ -15,7 +15,7 @@ class VacuumParams(sdk.Params):
     )
     smallest: sdk.Size = sdk.Field(10_000_000, description="leave smaller tables to autovacuum")
     longest_transaction: sdk.Duration = sdk.Field(timedelta(hours=1), description="refuse while a transaction is older")
-    timeout: sdk.Duration = sdk.Field(
+    timeout: sdk.TimeLimit = sdk.Field(
         timedelta(hours=1), description="longest time for one table, until its own history is known"
     )
 

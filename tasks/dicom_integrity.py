@@ -13,7 +13,7 @@ from maintainer import sdk
 
 class IntegrityParams(sdk.Params):
     grace: sdk.Duration = sdk.Field(timedelta(days=1), description="a file younger than this may not be indexed yet")
-    at_most: sdk.Duration = sdk.Field(
+    at_most: sdk.TimeLimit = sdk.Field(
         timedelta(minutes=30), description="stop reading after this long; the next run goes on there"
     )
     lost_share: float = sdk.Field(

@@ -14,7 +14,7 @@ class CleanupParams(sdk.Params):
     free_below: float = sdk.Field(
         0.10, gt=0, lt=1, description="warn when a root's file system has less free than this share"
     )
-    timeout: sdk.Duration = sdk.Field(
+    timeout: sdk.TimeLimit = sdk.Field(
         timedelta(minutes=30), description="longest time for one root, until its own history is known"
     )
 

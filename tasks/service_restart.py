@@ -6,7 +6,7 @@ nothing away from anybody.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from dateutil.rrule import rrulestr
@@ -16,7 +16,15 @@ from maintainer import sdk
 
 
 def _a_rule(text: str) -> str:
-    rrulestr(text, dtstart=datetime(2000, 1, 3))  # noqa: DTZ001 (a recurrence rule is local wall time by definition)
+    """Accept a rule of days; INTERVAL=0 would never end, and a start of its own would move with the file."""
+    parts = {part.partition("=")[0].upper(): part.partition("=")[2] for part in text.split(";")}
+    sentence = "a schedule is an RFC 5545 rule such as FREQ=MONTHLY;BYDAY=1SU"
+    if parts.get("FREQ") not in {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"} or parts.get("INTERVAL", "1").strip("0") == "":
+        raise ValueError(sentence)
+    try:
+        rrulestr(text, dtstart=datetime(2000, 1, 3, tzinfo=UTC))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ValueError(sentence) from None
     return text
 
 
@@ -26,7 +34,7 @@ class RestartParams(sdk.Params):
         None,
         description="restart once after each date of this RFC 5545 rule, e.g. FREQ=MONTHLY;BYDAY=1SU (times in UTC)",
     )
-    serves_within: sdk.Duration = sdk.Field(
+    serves_within: sdk.TimeLimit = sdk.Field(
         timedelta(minutes=2), description="how long the node may take to serve again"
     )
 

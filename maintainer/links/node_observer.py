@@ -16,6 +16,7 @@ from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQu
 
 History = Callable[[str, str], dict[str, dict[str, float]]]
 
+CALLABLE = "SELECT coalesce(has_function_privilege(to_regprocedure(%(function)s), 'EXECUTE'), false) AS callable"
 QUERY_TIME = timedelta(minutes=2)
 PROGRAM_TIME = timedelta(minutes=5)
 BATCH_TIME = timedelta(minutes=10)
@@ -34,8 +35,8 @@ class NodeObserver:
             CouldNotLook: there was no answer.
         """
         match observation:
-            case SqlQuery(text=text, parameters=parameters):
-                return cast(JsonValue, self._link.reading().rows(text, parameters, QUERY_TIME))
+            case SqlQuery():
+                return self._query(observation)
             case NodeQuery(program=program, request=request):
                 return self._link.program().observe(program, request, PROGRAM_TIME)
             case Probe(by=by):
@@ -44,6 +45,12 @@ class NodeObserver:
                 return self._scan(observation)
             case Recorded(measurement=measurement):
                 return cast(JsonValue, self._history(self._link.name, measurement))
+
+    def _query(self, query: SqlQuery) -> JsonValue:
+        session = self._link.reading()
+        if query.calls and not session.rows(CALLABLE, {"function": query.calls}, QUERY_TIME)[0]["callable"]:
+            return []
+        return cast(JsonValue, session.rows(query.text, query.parameters, QUERY_TIME))
 
     def _probe(self, by: str) -> JsonValue:
         node = self._link.node

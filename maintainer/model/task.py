@@ -13,11 +13,16 @@ from maintainer.model.values import Duration, Name, Value
 
 
 class SqlQuery(Value):
-    """One read-only query in the node's database; answers a list of rows, each a mapping of column to value."""
+    """One read-only query in the node's database; answers a list of rows, each a mapping of column to value.
+
+    `calls` names a function of an extension that the query calls, as `name(type)`: where the database does not have it,
+    or the role may not call it, the answer is an empty list, which a task must take for "cannot tell".
+    """
 
     kind: Literal["sql-query"] = "sql-query"
     text: str
     parameters: dict[str, int | float | str] = {}
+    calls: str = ""
 
 
 class NodeQuery(Value):

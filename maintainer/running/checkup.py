@@ -58,19 +58,35 @@ def examine(inventory: Inventory, look: Look, clock: Clock) -> tuple[Examined, .
     return (*(row for one in seen for row in one.rows), *twins)
 
 
+def greet(observer: Observer) -> Hello:
+    """Ask the node who it is.
+
+    Raises:
+        CouldNotLook: nobody answers, or what answers is not our program.
+    """
+    try:
+        return Hello.model_validate(observer.observe(NodeQuery(program="hello", request={})))
+    except ValidationError as error:
+        raise CouldNotLook("what answers there is not our program", hint="see what its python3 is") from error
+
+
+def clock_ahead(observer: Observer, clock: Clock) -> timedelta:
+    """How far the node's clock is ahead of ours, give or take the time of one question."""
+    asked = clock()
+    said = greet(observer).clock
+    return said - (asked + (clock() - asked) / 2)
+
+
 def _node(name: str, node: Node, look: Look, clock: Clock) -> _Seen:
     try:
         with look(name) as observer:
-            answer = observer.observe(NodeQuery(program="hello", request={}))
-            hello, here = Hello.model_validate(answer), clock()
+            hello, here = greet(observer), clock()
             rows = [*_who(name, hello, hello.clock - here), *_places(name, node, hello)]
             return _Seen(
                 [*rows, *_services(name, node, observer), *_probes(name, node, observer)], hello.machine_id_sha256
             )
     except CouldNotLook as error:
         row = Examined(node=name, what="reachable", verdict="unknown", detail=error.what, hint=error.hint)
-    except ValidationError:
-        row = Examined(node=name, what="reachable", verdict="unknown", detail="what answers is not our program")
     return _Seen([row], None)
 
 

@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TypeVar
 
-from maintainer.errors import CouldNotLook, MaintainerError
+import structlog
+
 from maintainer.model.plan import Answer, Entry, Plan, Unseen
 from maintainer.model.task import Assignment
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.observe import Eyes
 from maintainer.running.ports import Look
+
+LOG = structlog.get_logger(__name__)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -46,14 +49,16 @@ def plan_node(group: Sequence[Assignment], eyes: Eyes, look: Look, report: Repor
             for assignment in group:
                 report(TaskStarted(assignment.node, assignment.task))
                 entries.append(entry(assignment, eyes.look(assignment, observer)))
-    except CouldNotLook as error:
-        rest = group[len(entries) :]
-        entries += [entry(assignment, unseen(error)) for assignment in rest]
+    except Exception as error:
+        # A mistake of ours, on one node: said, and kept away from the others.
+        LOG.exception("internal error", node=group[0].node)
+        entries += [entry(assignment, broken_off(error)) for assignment in group[len(entries) :]]
     return tuple(entries)
 
 
-def unseen(error: MaintainerError) -> Unseen:
-    return Unseen(because=f"{error.where}: {error.what}" if error.where else error.what, hint=error.hint)
+def broken_off(error: Exception) -> Unseen:
+    """Report a mistake of ours as what it is: something that could not be found out."""
+    return Unseen(because=f"internal error ({type(error).__name__})", hint="please report it with the program's log")
 
 
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], at_most: int) -> list[Result]:

@@ -33,6 +33,8 @@ class Gate:
     started_wall: datetime
     started_mono: float = field(default_factory=time.monotonic)
     log_failed: Event = field(default_factory=Event)
+    node_ahead: dict[str, timedelta] = field(default_factory=dict)
+    """How far each node's clock is ahead of ours, as far as it was asked."""
 
     def admit(self, assignment: Assignment, steps: tuple[Step, ...]) -> NotRun | None:
         if self.stop.asked:
@@ -45,7 +47,7 @@ class Gate:
             now=self.clock(),
             occurrence=self.open_windows.get(assignment.params.window),
             predicted=self._predicted(assignment, steps),
-            clock=self._watch(),
+            clock=self._watch(assignment.node),
             partners=self.inventory.partners(assignment.node),
             proofs=proofs(assignment.node, self.inventory, self.look) if outage else (),
         )
@@ -61,10 +63,11 @@ class Gate:
         history = self.log.durations(assignment.node, assignment.task, steps[0].subject)
         return sum((predicted(step, history) for step in steps), timedelta())
 
-    def _watch(self) -> ClockWatch:
+    def _watch(self, node: str) -> ClockWatch:
         return ClockWatch(
             started_wall=self.started_wall,
             started_mono=self.started_mono,
             now_wall=self.clock(),
             now_mono=time.monotonic(),
+            node_ahead=self.node_ahead.get(node),
         )

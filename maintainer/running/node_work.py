@@ -7,14 +7,16 @@ from datetime import datetime
 
 import structlog
 
-from maintainer.errors import LogError
+from maintainer.errors import CouldNotLook, LogError
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.record import Kind, Record
 from maintainer.model.outcome import Reason
-from maintainer.model.plan import Answer, Plan, Refuse, Step, Unseen
+from maintainer.model.plan import Answer, Plan, Refuse, Step
 from maintainer.model.task import Assignment
 from maintainer.planning.planner import resting
 from maintainer.planning.replan import replan
+from maintainer.running.checkup import clock_ahead
+from maintainer.running.dry_run import broken_off
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.execute import Executor
 from maintainer.running.gate import Gate
@@ -59,6 +61,7 @@ class NodeWork:
         """
         try:
             with self.crew.work(self.group[0].node) as (observer, actor):
+                self._compare_clocks(observer)
                 self._reconcile(observer)
                 for assignment in self.group:
                     self._task(assignment, observer, actor)
@@ -67,9 +70,7 @@ class NodeWork:
         except Exception as error:
             # A mistake of ours: said, recorded where a step was under way, and kept away from the other nodes.
             LOG.exception("internal error", node=self.group[0].node)
-            answer = Unseen(
-                because=f"internal error ({type(error).__name__})", hint="please report it with the program's log"
-            )
+            answer = broken_off(error)
             self.left_alone = Refuse(because=answer.because, hint=answer.hint)
             for assignment in self.group[len(self.tasks) :]:
                 self._reported(assignment, answer)
@@ -78,6 +79,14 @@ class NodeWork:
         """Report every task as refused, without a look."""
         for assignment in self.group:
             self._reported(assignment, because)
+
+    def _compare_clocks(self, observer: Observer) -> None:
+        """Windows are kept by our clock: a node that disagrees about the time may not be where we think it is."""
+        try:
+            ahead = clock_ahead(observer, self.crew.eyes.clock)
+        except CouldNotLook:
+            return  # the tasks' own looks say why, each in its report
+        self.crew.gate.node_ahead[self.group[0].node] = ahead
 
     def _reconcile(self, observer: Observer) -> None:
         self.settled = reconcile(self.open_intents, self.group, self.crew.eyes, observer, self.crew.recorder)

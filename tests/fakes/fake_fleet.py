@@ -15,6 +15,7 @@ from maintainer.errors import ActionFailed, CouldNotLook
 from maintainer.model.plan import Action, NodeOperation, ProveService, ServiceAction, Sql
 from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery
 
+HELLO = {"hostname": "fake", "machine_id_sha256": None, "python": "3.11.2", "user": "m", "mounts": []}
 NOW = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 
 
@@ -27,23 +28,21 @@ class FakeNode:
     hung: bool = False
     database_up: bool = True
     reachable: bool = True
+    clock_ahead: timedelta = timedelta(0)
     dead_rows: dict[str, int] = field(default_factory=dict)
     old_files: int = 0
     performed: list[Action] = field(default_factory=list)
-    looks: int = 0
+    queries: int = 0
     trouble: Callable[[Action], None] = lambda _action: None
     when_looked_at: Callable[["FakeNode"], None] = lambda _node: None
 
     def observe(self, observation: Observation) -> Any:
-        self.looks += 1
         self.when_looked_at(self)
         if not self.reachable:
             raise CouldNotLook("nobody answers", where="fake")
         match observation:
-            case NodeQuery(program="services"):
-                return {"archive": {"state": self.archive, "pid": 1, "started_at": self.archive_started.isoformat()}}
-            case NodeQuery(program="cleanup"):
-                return {"spool": {"files": self.old_files, "bytes": self.old_files, "free_bytes": 5, "total_bytes": 10}}
+            case NodeQuery(program=program) if program in self._programs:
+                return self._programs[program]
             case Probe(by="c-echo"):
                 return self._answer(answered=self.archive == "running" and not self.hung)
             case Probe(by="select-1"):
@@ -71,12 +70,22 @@ class FakeNode:
                     raise ActionFailed(f"it does not serve after {timeout}")
         return {}
 
+    @property
+    def _programs(self) -> dict[str, Any]:
+        spool = {"files": self.old_files, "bytes": self.old_files, "free_bytes": 5, "total_bytes": 10}
+        return {
+            "hello": {**HELLO, "clock": (NOW + self.clock_ahead).isoformat()},
+            "services": {"archive": {"state": self.archive, "pid": 1, "started_at": self.archive_started.isoformat()}},
+            "cleanup": {"spool": spool},
+        }
+
     def _answer(self, *, answered: bool) -> dict[str, Any]:
         return {"answered": answered, "why": "" if answered else "no answer", "seconds": 0.01}
 
     def _rows(self, text: str) -> list[dict[str, Any]]:
         if not self.database_up:
             raise CouldNotLook("nothing listens there", where="fake")
+        self.queries += 1
         if "pg_stat_user_tables" in text:
             return [
                 {"schema": "public", "name": name, "live_rows": 100, "dead_rows": dead, "bytes": 10**8}

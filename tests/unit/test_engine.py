@@ -253,6 +253,17 @@ def test_our_own_mistake_on_one_node_stays_there(tmp_path: Path) -> None:
         assert [intent.node for intent in log.open_intents()] == ["a"]
 
 
+def test_a_node_whose_clock_is_off_gets_no_step(tmp_path: Path) -> None:
+    """Ten minutes apart, the window may be over on the node: nothing starts there, and that is said."""
+    node = FakeNode(old_files=1, clock_ahead=timedelta(minutes=10))
+    report = one_node(tmp_path, node, tasks=["disk-cleanup"]).run()
+    ending = report.tasks[0].steps[0].ending
+    assert isinstance(ending, NotRun)
+    assert ending.reason is Reason.CLOCK_STEPPED
+    assert "10 min ahead" in ending.detail
+    assert report.exit() is Exit.REFUSED
+
+
 def test_what_was_approved_is_what_runs(tmp_path: Path) -> None:
     """With a plan: approved and still due runs, newly due waits, no longer due is recorded."""
     node = FakeNode(dead_rows={"old": 50, "gone": 60})
@@ -276,10 +287,10 @@ def test_every_waits_for_its_time_and_a_rest_is_not_a_look(tmp_path: Path) -> No
     node = FakeNode()
     night = one_node(tmp_path, node, tasks=["db-vacuum"], params={"every": "1d"})
     night.run()
-    node.dead_rows, looks = {"t": 90}, node.looks
+    node.dead_rows, queries = {"t": 90}, node.queries
     for hours in (10, 20):
         night.now = NOW + timedelta(hours=hours)
         assert night.run(run=f"r{hours}").tasks[0].answer.because.startswith("done on")
-    assert node.looks == looks
-    night.now = NOW + timedelta(hours=24)
+    assert node.queries == queries
+    night.now, node.clock_ahead = NOW + timedelta(hours=24), timedelta(hours=24)
     assert endings(night.run(run="r24")) == [('vacuum "public"."t"', "done")]

@@ -1,0 +1,118 @@
+"""What the engine relies on at a node, asked of the nodes in memory and of a real practice PACS over SSH alike."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from maintainer.app import Maintainer, load
+from maintainer.errors import ActionFailed, CouldNotLook
+from maintainer.model.plan import NodeOperation, ProveService, ServiceAction, Sql
+from maintainer.model.task import NodeQuery, Probe, Recorded, SqlQuery
+from maintainer.running.ports import Actor, Observer
+from tasks.db_vacuum import TABLES
+from tests.fakes.fake_fleet import FakeFleet, FakeNode
+from tests.practice_fixture import Practice
+
+SOON = timedelta(seconds=60)
+
+
+class Bench:
+    """One node, in memory or real, and the means to bring it into a state."""
+
+    def __init__(self, work: Callable[[str], Any], name: str, break_: Callable[[str], object]) -> None:
+        self._work, self._name, self.break_ = work, name, break_
+
+    @contextmanager
+    def work(self) -> Iterator[tuple[Observer, Actor]]:
+        with self._work(self._name) as (observer, actor):
+            yield observer, actor
+
+
+def fake() -> Bench:
+    node = FakeNode()
+    faults: dict[str, Callable[[], object]] = {
+        "hung-archive": lambda: setattr(node, "hung", True),
+        "full-spool": lambda: setattr(node, "old_files", 300),
+        "dead-rows": lambda: node.dead_rows.update(access_log=90),
+    }
+    return Bench(FakeFleet({"practice": node}).work, "practice", lambda fault: faults[fault]())
+
+
+def real(practice: Practice) -> Bench:
+    app = Maintainer(load(practice.inventory))
+    with app.read_log() as log:
+        return Bench(app.fleet(log, "contract").work, "practice", practice.break_)
+
+
+@pytest.fixture(params=["in-memory", "real"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return fake() if request.param == "in-memory" else real(request.getfixturevalue("practice"))
+
+
+def state(observer: Observer) -> Any:
+    return observer.observe(NodeQuery(program="services", request={}))
+
+
+def test_a_service_is_stopped_started_and_proven(bench: Bench) -> None:
+    """Stopping and starting show in the next look; proof fails while it is stopped and holds afterwards."""
+    with bench.work() as (observer, actor):
+        assert state(observer)["archive"]["state"] == "running"
+        before = state(observer)["archive"]["started_at"]
+        actor.perform(ServiceAction(verb="stop", service="archive"), SOON)
+        assert state(observer)["archive"]["state"] == "stopped"
+        assert observer.observe(Probe(by="c-echo"))["answered"] is False  # type: ignore[index,call-overload]  # a mapping, by contract
+        with pytest.raises(ActionFailed, match="does not serve"):
+            actor.perform(ProveService(within=timedelta(seconds=1)), SOON)
+        actor.perform(ServiceAction(verb="start", service="archive"), SOON)
+        actor.perform(ProveService(within=timedelta(seconds=30)), SOON)
+        assert state(observer)["archive"]["started_at"] != before
+
+
+def test_a_hung_archive_is_an_answer_not_a_failure_to_look(bench: Bench) -> None:
+    """Silence of the archive is a fact: the process runs, the database answers, the archive does not."""
+    bench.break_("hung-archive")
+    with bench.work() as (observer, _actor):
+        assert state(observer)["archive"]["state"] == "running"
+        answers: Any = [observer.observe(Probe(by=by)) for by in ("c-echo", "select-1")]
+        assert [answer["answered"] for answer in answers] == [False, True]
+        assert answers[0]["why"]
+
+
+def test_old_files_are_gone_from_the_root_after_the_quarantine(bench: Bench) -> None:
+    """What the look counted is what the action moves."""
+    bench.break_("full-spool")
+    look = NodeQuery(program="cleanup", request={})
+    with bench.work() as (observer, actor):
+        before: Any = observer.observe(look)
+        assert before["spool"]["files"] > 0
+        actor.perform(NodeOperation(program="quarantine", request={"root": "spool"}), SOON)
+        after: Any = observer.observe(look)
+        assert after["spool"]["files"] == 0
+
+
+def test_dead_rows_are_gone_after_the_vacuum(bench: Bench) -> None:
+    """The query sees dead rows, the statement removes them, the query sees none."""
+    bench.break_("dead-rows")
+    query = SqlQuery(text=TABLES, parameters={"smallest": 1_000_000})
+    with bench.work() as (observer, actor):
+        before: Any = observer.observe(query)
+        assert [row["name"] for row in before] == ["access_log"]
+        assert before[0]["dead_rows"] > 0
+        actor.perform(Sql(text='VACUUM (ANALYZE) "public"."access_log"'), SOON)
+        after: Any = observer.observe(query)
+        assert [row["dead_rows"] for row in after] in ([], [0])
+
+
+def test_what_is_not_on_record_is_empty(bench: Bench) -> None:
+    """A measurement that nobody took is an empty history, not an error."""
+    with bench.work() as (observer, _actor):
+        assert observer.observe(Recorded(measurement="never-taken")) == {}
+
+
+def test_an_unknown_program_could_not_look(bench: Bench) -> None:
+    """A program that the node does not have is said, not taken for an empty answer."""
+    with bench.work() as (observer, _actor), pytest.raises(CouldNotLook):
+        observer.observe(NodeQuery(program="no-such-program", request={}))
