@@ -65,9 +65,12 @@ def _read(path: Path, secret: Secret) -> bytes:
             where=str(path),
             hint="create it, readable by the agent's user alone",
         ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        _refuse_what_others_can_read(path, os.fstat(file.fileno()), secret)
-        content = file.read(_BOUND + 1)
+    try:
+        _refuse_what_others_can_read(path, os.fstat(descriptor), secret)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(_BOUND + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > _BOUND:
         raise CouldNotLook(
             f"the secret is larger than {_BOUND:,} bytes", where=str(path), hint="name the right file in the inventory"

@@ -8,6 +8,7 @@ import io
 import os
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -47,7 +48,7 @@ def _agent(name: str, deadline: Deadline) -> Iterator[paramiko.agent.AgentSSH]:
             where=name,
             hint=f"write nodes.{name}.ssh.key, or start ssh-agent and ssh-add the key",
         )
-    agent = paramiko.agent.AgentSSH()
+    agent: Any = paramiko.agent.AgentSSH()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(deadline.left)
         try:
