@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from maintainer.links.completed import Completed
 from maintainer.links.node_program import NodeProgram
 
+
 def interpreters() -> list[str]:
     """This Python, and whichever others of those that a node may have are installed here."""
     on_path = filter(None, (shutil.which(f"python3.{minor}") for minor in range(6, 15)))

@@ -67,9 +67,7 @@ def test_without_memfd(own_node: OwnNode) -> None:
     without = BOOTSTRAP.replace("os.memfd_create", "os.no_memfd_create")
     assert without != BOOTSTRAP
     link = run_with(sys.executable, **own_node.how)
-    program = NodeProgram(
-        "pacs-a", lambda _, stdin, time: link(without, stdin, time), own_node.policy, own_node.zipapp
-    )
+    program = NodeProgram("pacs-a", lambda _, stdin, time: link(without, stdin, time), own_node.policy, own_node.zipapp)
     assert isinstance(program.observe("hello", {}, TIME), dict)
     assert manifest(own_node.base) == before
 

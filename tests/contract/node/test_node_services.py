@@ -195,7 +195,7 @@ def test_unit_without_systemd_is_unknown(own_node: OwnNode) -> None:
     ],
 )
 def test_unit_states(own_node: OwnNode, answer: str, expected: str) -> None:
-    """systemd's words become one of three states; a unit that it does not have is not a stopped one."""
+    """Words of systemd become one of three states; a unit that it does not have is not a stopped one."""
     folder = own_node.base / "bin"
     folder.mkdir()
     (folder / "systemctl").write_text(f'#!/bin/sh\necho "{answer}"\n')

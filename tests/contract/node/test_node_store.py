@@ -5,7 +5,6 @@ import hashlib
 import os
 import struct
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ IMAGE = Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes(
 
 
 @pytest.fixture
-def store(own_node: OwnNode) -> Iterator[OwnNode]:
-    """A node with a small store of real images; after the test it must be what the test made of it."""
+def store(own_node: OwnNode) -> OwnNode:
+    """A node with a small store of real images."""
     for number in range(4):
         put(own_node, f"aa/{number}", image(number))
-    yield own_node
+    return own_node
 
 
 def image(number: int) -> bytes:
@@ -85,7 +84,9 @@ def test_each_damage_is_found_as_what_it_is(store: OwnNode) -> None:
     put(store, "aa/2", b"")
     (store.store / "aa/3").unlink()
     put(store, "aa/4", b"x" * len(IMAGE))
-    found = {key: (verdict, evidence) for key, verdict, evidence in verify(store, *map(indexed, range(5)))["deviations"]}
+    found = {
+        key: (verdict, evidence) for key, verdict, evidence in verify(store, *map(indexed, range(5)))["deviations"]
+    }
     assert {key: verdict for key, (verdict, _) in found.items()} == {
         0: "digest",
         1: "size",
@@ -121,7 +122,17 @@ def test_paths_cannot_lead_out(store: OwnNode) -> None:
     (store.base / "secret").write_bytes(image(0))
     (store.store / "link").symlink_to(store.store / "aa/0")
     (store.store / "folder").symlink_to(store.store / "aa")
-    paths = ["../secret", str(store.base / "secret"), "aa/../secret", "", "aa//0", "./secret", "link", "folder/0", "a\0b"]
+    paths = [
+        "../secret",
+        str(store.base / "secret"),
+        "aa/../secret",
+        "",
+        "aa//0",
+        "./secret",
+        "link",
+        "folder/0",
+        "a\0b",
+    ]
     answer = verify(store, *(indexed(0, key=n, path=path) for n, path in enumerate(paths)))
     reasons = [(verdict, evidence["why"]) for _, verdict, evidence in answer["deviations"]]
     assert reasons == [("unreadable", "path-refused")] * 6 + [("unreadable", "symlink")] * 2 + [
