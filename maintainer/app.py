@@ -134,7 +134,8 @@ class Maintainer:
         if not wanted:
             return RunReport(run="", opened_at=started, closed_at=started, tasks=())
         with RunLock(self.state, command="maintainer run"), self.open_log() as log:
-            log.verify()
+            if log.last_run() is not None:
+                log.verify()
             crew = self._crew(log, report, started, windows, approved)
             return work_a_shift(crew, wanted, self._missed(log, started))
 
@@ -188,7 +189,15 @@ class Maintainer:
         )
         actor = f"{getpass.getuser()}@{socket.gethostname()}"
         recorder = Recorder(log, run_id, actor, approved.digest() if approved else "")
-        return Crew(eyes=self._eyes(), gate=gate, work=fleet.work, recorder=recorder, report=report, approved=approved)
+        return Crew(
+            eyes=self._eyes(),
+            gate=gate,
+            work=fleet.work,
+            recorder=recorder,
+            report=report,
+            known=self.loaded.assignments,
+            approved=approved,
+        )
 
     def _index(self) -> IndexSettings:
         index = self.inventory.controller.log.index

@@ -1,5 +1,7 @@
 """`maintainer check`."""
 
+from functools import partial
+
 import click
 
 from maintainer.cli.output import emit, json_option, show_table
@@ -17,7 +19,8 @@ def check(session: Session, *, offline: bool, as_json: bool) -> int:
     Exit code: 0 all well, 1 something is wrong on a node, 2 the inventory is wrong, 3 a node could not be looked at.
     """
     app = session.app
-    rows = () if offline else app.check()
+    with app.stop.on_signals(partial(click.echo, err=True), looking_only=True):
+        rows = () if offline else app.check()
     verdicts = {row.verdict for row in rows}
     if as_json:
         tasks = [{"node": one.node, "task": one.task, "window": one.params.window} for one in app.loaded.assignments]

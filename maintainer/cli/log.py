@@ -34,7 +34,9 @@ def log() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="The newest so many.")
 @json_option
 @click.pass_obj
-def list_(session: Session, /, *, since: datetime | None, until: datetime | None, as_json: bool, **words: object) -> None:
+def list_(
+    session: Session, /, *, since: datetime | None, until: datetime | None, as_json: bool, **words: object
+) -> None:
     """List records, oldest first."""
     from maintainer.cli.log_filter import wanted  # noqa: PLC0415 (only commands that read the log need its types)
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -15,6 +15,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")(command)
+
+
+NARROW = 80
+"""Columns of a terminal below which a table's cells would be towers of syllables."""
 
 
 def emit(document: Any) -> None:
@@ -46,10 +50,40 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     from rich.table import Table  # noqa: PLC0415 (only on a terminal)
     from rich.text import Text  # noqa: PLC0415 (only on a terminal)
 
-    table = Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    if console().width < NARROW:
+        show_cards(title, [Card(tuple(row[:-1]), (row[-1],)) for row in rows])
+        return
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
     console().print(table)
+
+
+class Card(NamedTuple):
+    """What is too long for a table: a head of short words that must never be cut, and the sentences below it."""
+
+    head: tuple[str, ...]
+    body: tuple[str, ...]
+
+
+def show_cards(title: str, cards: Sequence[Card]) -> None:
+    """Show cards one below the other on a terminal, and each as one tab-separated line in a pipe."""
+    if not sys.stdout.isatty():
+        for card in cards:
+            click.echo("\t".join((*card.head, *card.body)))
+        return
+    from rich.padding import Padding  # noqa: PLC0415 (only on a terminal)
+    from rich.text import Text  # noqa: PLC0415 (only on a terminal)
+
+    screen = console()
+    screen.print(Text(title, style="italic"))
+    for card in cards:
+        screen.print(Text("  ").join(Text(word, style=STYLES.get(word, "bold")) for word in card.head))
+        for sentence in filter(None, card.body):
+            screen.print(Padding(Text(sentence), (0, 0, 0, 4)))
+    screen.print()
 
 
 STYLES = {

@@ -1,5 +1,6 @@
 """`maintainer plan`: the dry run."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -35,7 +36,8 @@ def plan(
     from maintainer.running.report import exit_of_plan  # noqa: PLC0415 (not needed for --help)
 
     app = session.app
-    with reporter(quiet=as_json) as report:
+    say = partial(click.echo, err=True)
+    with app.stop.on_signals(say, looking_only=True), reporter(quiet=as_json) as report:
         made = app.plan(app.choose(window=window, nodes=node, tasks=task), report)
     if out is not None:
         write_plan(made, out)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from maintainer.cli.output import show_table
+from maintainer.cli.output import Card, show_cards, show_table
 from maintainer.model.plan import Answer, Entry, Finding, Plan, Refuse, Steps, Unseen
 from maintainer.running.recorder import summary
 
@@ -23,7 +23,8 @@ def show_plan(plan: Plan, out: Path | None) -> None:
         click.echo(f"Plan {plan.digest()[:12]} written to {out}; approved until {plan.expires_at:%Y-%m-%d %H:%M} UTC.")
         click.echo(f"Perform it in its window:  maintainer run --plan {out}")
     elif steps:
-        click.echo(f"{len(steps)} steps would be done. Nothing was changed by looking.")
+        would = f"{len(steps)} step{'s' * (len(steps) != 1)} would be done"
+        click.echo(f"{would}. Nothing was changed by looking.")
     else:
         click.echo("Nothing left to do.")
 
@@ -43,14 +44,12 @@ def show_findings(findings: list[tuple[str, Finding]]) -> None:
     if not findings:
         return
     order = {"critical": 0, "warning": 1, "info": 2}
-    rows = [
-        (finding.severity.value, node, finding.cause, finding.subject, _evidence(finding), finding.advice)
-        for node, finding in sorted(findings, key=lambda found: order[found[1].severity.value])
-    ]
-    show_table("Findings", ("severity", "node", "cause", "subject", "evidence", "what to do"), rows)
-    if any(row[3].startswith("object-") for row in rows):
+    worst_first = sorted(findings, key=lambda found: order[found[1].severity.value])
+    show_cards("Findings", [_card(node, finding) for node, finding in worst_first])
+    if any(finding.subject.startswith("object-") for _, finding in findings):
         click.echo("`maintainer log reveal object-…` tells on this controller which file an object is.")
 
 
-def _evidence(finding: Finding) -> str:
-    return ", ".join(f"{name} {value}" for name, value in finding.evidence.items())
+def _card(node: str, finding: Finding) -> Card:
+    evidence = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in finding.evidence.items())
+    return Card((finding.severity.value, node, finding.cause, finding.subject), (evidence, f"→ {finding.advice}"))

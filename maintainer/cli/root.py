@@ -3,14 +3,16 @@
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 
 from maintainer import __version__
+from maintainer.cli.output import emit
 from maintainer.cli.session import Session
-from maintainer.errors import Exit, MaintainerError
+from maintainer.errors import Exit, InventoryError, MaintainerError
 
 COMMANDS = {
     "check": ("check", "Validate the inventory and see whether every node can be looked at."),
@@ -77,8 +79,7 @@ def start(arguments: list[str] | None = None) -> int:
         error.show()
         return Exit.USAGE
     except MaintainerError as error:
-        click.echo(str(error), err=True)
-        return error.exit
+        return _sorry(error, as_json="--json" in (sys.argv[1:] if arguments is None else arguments))
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return Exit.INTERRUPTED
@@ -86,4 +87,26 @@ def start(arguments: list[str] | None = None) -> int:
         # Whoever read our output has gone (`maintainer log list | head`): stop without a complaint.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.FINE
+    except Exception:
+        # Not foreseen, so the traceback is what whoever mends it needs.
+        traceback.print_exc()
+        click.echo("maintainer: this is a mistake of the program; please report it with the lines above", err=True)
+        return Exit.BUG
     return result if isinstance(result, int) else Exit.FINE
+
+
+def _sorry(error: MaintainerError, *, as_json: bool) -> int:
+    """Say on stderr what is wrong; a program that asked for JSON gets its one document all the same."""
+    click.echo(str(error), err=True)
+    if as_json:
+        problems = list(error.problems) if isinstance(error, InventoryError) else [error.what]
+        emit(
+            {
+                "format": "maintainer.error/1",
+                "exit": error.exit,
+                "where": error.where,
+                "problems": problems,
+                "hint": error.hint,
+            }
+        )
+    return error.exit

@@ -20,7 +20,9 @@ VERDICTS = {
 
 def show_run(report: RunReport, opening: Occurrence | None) -> None:
     if not report.tasks:
-        when = f"{opening.window} opens at {opening.opens:%Y-%m-%d %H:%M} UTC" if opening else "none opens within a year"
+        when = (
+            f"{opening.window} opens at {opening.opens:%Y-%m-%d %H:%M} UTC" if opening else "none opens within a year"
+        )
         click.echo(f"No window of these tasks is open now, so nothing was done; {when}.")
         return
     for window in report.missed:

@@ -38,6 +38,8 @@ class Crew:
     work: Work
     recorder: Recorder
     report: Reporter
+    known: Sequence[Assignment]
+    """Every assignment of the inventory, also those that this run leaves out: what was left open may be of any."""
     pause: Callable[[float], None] = time.sleep
     approved: Plan | None = None
 
@@ -89,7 +91,8 @@ class NodeWork:
         self.crew.gate.node_ahead[self.group[0].node] = ahead
 
     def _reconcile(self, observer: Observer) -> None:
-        self.settled = reconcile(self.open_intents, self.group, self.crew.eyes, observer, self.crew.recorder)
+        here = [one for one in self.crew.known if one.node == self.group[0].node]
+        self.settled = reconcile(self.open_intents, here, self.crew.eyes, observer, self.crew.recorder)
         open_still = [one for one in self.settled if one.ending == "unknown"]
         if open_still:
             self.left_alone = Refuse(

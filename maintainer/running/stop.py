@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
+FINISHING = "finishing what has begun; press Ctrl-C again to cut the links (steps under way become unknown)"
+CUT = "links cut; what was under way is recorded as unknown and looked at by the next run"
+LOOKING = "links cut; nothing was changed, and what was not yet seen is shown as such"
+
 
 class Stop:
     """Asked once: what has begun is finished, nothing new starts. Asked twice: the links are cut and said so."""
@@ -29,17 +33,15 @@ class Stop:
             cut()
 
     @contextmanager
-    def on_signals(self, say: Callable[[str], None]) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM while a run goes on; works in the main thread only."""
+    def on_signals(self, say: Callable[[str], None], *, looking_only: bool = False) -> Iterator[None]:
+        """Listen to SIGINT and SIGTERM; works in the main thread only. `looking_only`: nothing needs to be finished."""
 
         def asked(_number: int, _frame: FrameType | None) -> None:
             first = not self.asked
             self.ask()
-            say(
-                "finishing what has begun; press Ctrl-C again to cut the links (steps under way become unknown)"
-                if first
-                else "links cut; what was under way is recorded as unknown and looked at by the next run"
-            )
+            if looking_only and first:
+                self.ask()
+            say(LOOKING if looking_only else FINISHING if first else CUT)
 
         before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -70,6 +70,7 @@ class Night:
     stop: Stop = field(default_factory=Stop)
     events: list[Event] = field(default_factory=list)
     params: Mapping[str, Any] = field(default_factory=dict)
+    known: Sequence[Assignment] = ()
 
     def plan(self) -> Plan:
         return dry_run(self.assignments, self.eyes, self.fleet.look, self.events.append, "inventory")
@@ -94,6 +95,7 @@ class Night:
                 work=self.fleet.work,
                 recorder=Recorder(log, run, "tester", approved.digest() if approved else ""),
                 report=self.events.append,
+                known=self.known or self.assignments,
                 pause=lambda _seconds: None,
                 approved=approved,
             )

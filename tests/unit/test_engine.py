@@ -111,6 +111,16 @@ def test_the_next_run_settles_what_was_unknown_first(tmp_path: Path) -> None:
     assert kinds.index(Kind.RECONCILED) < kinds.index(Kind.INTENT)
 
 
+def test_what_another_task_left_open_is_settled_by_a_run_that_leaves_that_task_out(tmp_path: Path) -> None:
+    """A run of one task alone still looks at what others left open on its nodes, with their own eyes."""
+    node = FakeNode(dead_rows={"t": 50}, trouble=raising(LinkLost("the link broke"), on=Sql))
+    night = one_node(tmp_path, node, tasks=["db-vacuum"])
+    night.run()
+    node.trouble, known = lambda _action: None, night.assignments
+    report = one_node(tmp_path, node, tasks=["disk-cleanup"], known=known).run(run="r2")
+    assert [(one.task, one.ending) for one in report.settled] == [("db-vacuum", "failed")]
+
+
 def test_what_cannot_be_settled_keeps_the_agent_off_the_node(tmp_path: Path) -> None:
     """A node that cannot be looked at after an unknown step gets no new one."""
     node = FakeNode(dead_rows={"t": 50}, trouble=raising(LinkLost("the link broke"), on=Sql))
