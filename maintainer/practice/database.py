@@ -65,6 +65,7 @@ def plant_dead_rows(layout: Layout) -> dict[str, int]:
     with connect(layout, ARCHIVE, autocommit=True) as index:
         index.execute(statement("fill_access_log.sql"), {"rows": 30_000, "since": _weeks_ago(8)})
         deleted = index.execute(statement("purge_access_log.sql")).rowcount
+        _count_now(index)
         index.execute("ANALYZE access_log")
         (size,) = index.execute("SELECT pg_table_size('access_log')").fetchone() or (0,)
     return {"deleted_rows": deleted, "table_bytes": size}
@@ -75,6 +76,7 @@ def plant_bloated_index(layout: Layout) -> dict[str, float]:
     with connect(layout, ARCHIVE, autocommit=True) as index:
         index.execute(statement("fill_send_queue.sql"), {"rows": 100_000, "since": _weeks_ago(1)})
         index.execute("DELETE FROM send_queue WHERE pk % 10 <> 0")
+        _count_now(index)
         index.execute("VACUUM (ANALYZE) send_queue")
         # The primary key has been through the same; one bloated index is enough to find.
         index.execute("REINDEX INDEX send_queue_pkey")
@@ -83,6 +85,11 @@ def plant_bloated_index(layout: Layout) -> dict[str, float]:
             "SELECT index_size, avg_leaf_density FROM pgstatindex('send_queue_due')"
         ).fetchone() or (0, 0.0)
     return {"index_bytes": measured[0], "leaf_density_percent": measured[1]}
+
+
+def _count_now(session: psycopg.Connection[Any]) -> None:
+    """Report dead rows before they are vacuumed; reported afterwards, they would look left over."""
+    session.execute("SELECT pg_stat_force_next_flush()")
 
 
 def statement(file: str) -> sql.SQL:

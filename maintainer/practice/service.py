@@ -135,5 +135,6 @@ def main(folder: str, name: str, verb: str) -> int:
 if __name__ == "__main__":
     _, *words = sys.argv
     if len(words) != 3 or words[1] not in {"archive", "sshd"} or words[2] not in {"start", "stop", "status"}:  # noqa: PLR2004 (FOLDER NAME VERB)
-        sys.exit("usage: FOLDER archive|sshd start|stop|status")
+        sys.stderr.write("usage: start|stop|status\n")
+        sys.exit(2)
     sys.exit(main(*words))
