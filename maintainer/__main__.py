@@ -2,11 +2,11 @@
 
 import sys
 
+from maintainer.cli.root import start
+
 
 def main() -> None:
-    from maintainer.cli import root  # noqa: PLC0415 (one place decides what starting up costs)
-
-    sys.exit(root.start())
+    sys.exit(start())
 
 
 if __name__ == "__main__":

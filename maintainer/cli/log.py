@@ -2,20 +2,19 @@
 
 import getpass
 import socket
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from maintainer.cli.log_options import filter_options
 from maintainer.cli.output import emit, json_option, show_table
 from maintainer.cli.session import Session
 from maintainer.errors import UsageError
 
 if TYPE_CHECKING:
     from maintainer.intervention_log.record import Record
-
-MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+    from maintainer.intervention_log.verification import Verification
 
 
 @click.group()
@@ -24,24 +23,16 @@ def log() -> None:
 
 
 @log.command("list")
-@click.option("--node", "-n", metavar="NAME")
-@click.option("--task", "-t", metavar="NAME")
-@click.option("--kind", metavar="KIND", help="run-opened, decided, intent, outcome, finding, note, …")
-@click.option("--ending", type=click.Choice(["done", "failed", "unknown", "not-run"]))
-@click.option("--run", metavar="ID", help="Only the records of this run.")
-@click.option("--since", type=MOMENT, help="UTC; this moment or later.")
-@click.option("--until", type=MOMENT, help="UTC; before this moment.")
+@filter_options
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="The newest so many.")
 @json_option
 @click.pass_obj
-def list_(
-    session: Session, /, *, since: datetime | None, until: datetime | None, as_json: bool, **words: object
-) -> None:
+def list_(session: Session, /, *, limit: int, as_json: bool, **words: object) -> None:
     """List records, oldest first."""
     from maintainer.cli.log_filter import wanted  # noqa: PLC0415 (only commands that read the log need its types)
 
     with session.app.read_log() as opened:
-        records = list(opened.records(wanted(since=since, until=until, **words)))
+        records = list(opened.records(wanted(limit=limit, **words)))
     if as_json:
         emit({"format": "maintainer.log/1", "records": [_document(record) for record in records]})
     else:
@@ -85,7 +76,7 @@ def verify(session: Session, *, key: Path | None, as_json: bool) -> None:
     with session.app.read_log() as opened:
         verified = opened.verify(_text(key) if key else None)
     if as_json:
-        emit({"format": "maintainer.verify/1", "verified": True, **verified.model_dump(mode="json")})
+        emit({"format": "maintainer.verify/1", "verified": True, **_facts(verified)})
     else:
         click.echo(
             f"{session.app.state / 'interventions.jsonl'}: {verified.size} records form one unbroken chain, "
@@ -116,17 +107,23 @@ def note(session: Session, *, text: str, node: str | None, as_json: bool) -> Non
 
 @log.command()
 @click.argument("destination", type=click.Path(path_type=Path))
+@filter_options
 @json_option
 @click.pass_obj
-def export(session: Session, *, destination: Path, as_json: bool) -> None:
-    """Copy the log, as JSON Lines and CSV, with its key and a verifier that needs nothing but Python, to a folder."""
+def export(session: Session, /, *, destination: Path, as_json: bool, **words: object) -> None:
+    """Copy the log to a new folder, with its key and a verifier that needs nothing but Python.
+
+    The whole log always goes along; what the options select is written beside it, as JSON Lines and CSV.
+    """
+    from maintainer.cli.log_filter import wanted  # noqa: PLC0415 (as above)
     from maintainer.intervention_log.export import export_log  # noqa: PLC0415 (as above)
 
-    files = [str(file) for file in export_log(session.app.state, destination)]
+    done = export_log(session.app.state, destination, wanted(**words))
     if as_json:
-        emit({"format": "maintainer.export/1", "files": files})
+        emit({"format": "maintainer.export/1", "folder": done.folder, "records": done.size, "selected": done.selected})
     else:
-        click.echo("\n".join(files))
+        click.echo(f"{done.folder}: the whole log ({done.size} records), {done.selected} of them selected")
+        click.echo(f"Prove it anywhere:  python3 {done.folder}/verifier.py {done.folder}/interventions.jsonl")
 
 
 @log.command()
@@ -156,6 +153,18 @@ def _text(path: Path) -> str:
         raise UsageError(
             f"cannot read the key: {error}", where=str(path), hint="give the file log-signing.pub as you kept it"
         ) from error
+
+
+def _facts(verified: "Verification") -> dict[str, object]:
+    last = verified.last_checkpoint
+    return {
+        "records": verified.size,
+        "root": verified.root,
+        "checkpoints": verified.checkpoints,
+        "unsigned": verified.unsigned,
+        "last_checkpoint": last.time if last else "",
+        "key": verified.key,
+    }
 
 
 def _document(record: "Record") -> dict[str, object]:

@@ -8,7 +8,7 @@ from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.record import Kind
 
 
-def wanted(*, since: datetime | None, until: datetime | None, **words: Any) -> Filter:
+def wanted(*, since: datetime | None = None, until: datetime | None = None, **words: Any) -> Filter:
     """Make a filter; moments without a zone are UTC.
 
     Raises:

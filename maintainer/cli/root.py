@@ -73,26 +73,31 @@ def start(arguments: list[str] | None = None) -> int:
     """Run the command line; answers the exit code. Nothing foreseen ends in a traceback."""
     try:
         result: Any = cli.main(args=arguments, prog_name="maintainer", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return Exit.USAGE
-    except MaintainerError as error:
-        return _sorry(error, as_json="--json" in (sys.argv[1:] if arguments is None else arguments))
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone (`maintainer log list | head`): stop without a complaint.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.FINE
-    except Exception:
-        # Not foreseen, so the traceback is what whoever mends it needs.
-        traceback.print_exc()
-        click.echo("maintainer: this is a mistake of the program; please report it with the lines above", err=True)
-        return Exit.BUG
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last place that can turn an error into a sentence)
+        return _exit_of(error, as_json="--json" in (sys.argv[1:] if arguments is None else arguments))
     return result if isinstance(result, int) else Exit.FINE
+
+
+def _exit_of(error: BaseException, *, as_json: bool) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.ClickException():
+            error.show()
+            return Exit.USAGE
+        case MaintainerError():
+            return _sorry(error, as_json=as_json)
+        case KeyboardInterrupt() | click.Abort():
+            click.echo("interrupted", err=True)
+            return Exit.INTERRUPTED
+        case BrokenPipeError():
+            # Whoever read our output has gone (`maintainer log list | head`): stop without a complaint.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.FINE
+    # Not foreseen, so the traceback is what whoever mends it needs.
+    traceback.print_exception(error)
+    click.echo("maintainer: this is a mistake of the program; please report it with the lines above", err=True)
+    return Exit.BUG
 
 
 def _sorry(error: MaintainerError, *, as_json: bool) -> int:

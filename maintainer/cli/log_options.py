@@ -1,0 +1,24 @@
+"""The options by which records are chosen, for every command that reads the log."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
+
+
+def filter_options(command: Command) -> Command:
+    for option in (
+        click.option("--until", type=MOMENT, help="UTC; before this moment."),
+        click.option("--since", type=MOMENT, help="UTC; this moment or later."),
+        click.option("--run", metavar="ID", help="Only the records of this run."),
+        click.option("--ending", type=click.Choice(["done", "failed", "unknown", "not-run"])),
+        click.option("--kind", metavar="KIND", help="run-opened, decided, intent, outcome, finding, note, …"),
+        click.option("--task", "-t", metavar="NAME"),
+        click.option("--node", "-n", metavar="NAME"),
+    ):
+        command = option(command)
+    return command
