@@ -3,7 +3,7 @@
 import getpass
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,7 +27,7 @@ def log() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="The newest so many.")
 @json_option
 @click.pass_obj
-def list_(session: Session, /, *, limit: int, as_json: bool, **words: object) -> None:
+def list_(session: Session, /, *, limit: int, as_json: bool, **words: Any) -> None:
     """List records, oldest first."""
     from maintainer.cli.log_filter import wanted  # noqa: PLC0415 (only commands that read the log need its types)
 
@@ -110,7 +110,7 @@ def note(session: Session, *, text: str, node: str | None, as_json: bool) -> Non
 @filter_options
 @json_option
 @click.pass_obj
-def export(session: Session, /, *, destination: Path, as_json: bool, **words: object) -> None:
+def export(session: Session, /, *, destination: Path, as_json: bool, **words: Any) -> None:
     """Copy the log to a new folder, with its key and a verifier that needs nothing but Python.
 
     The whole log always goes along; what the options select is written beside it, as JSON Lines and CSV.

@@ -68,6 +68,10 @@ class _Session:
         with contextlib.suppress(psycopg.Error, OSError):
             self._connection.cancel_safe(timeout=_GRACE.total_seconds())
 
+    def alive(self) -> bool:
+        """Tell whether the last that was heard of the connection was good."""
+        return not self._connection.closed
+
     def close(self) -> None:
         with contextlib.suppress(psycopg.Error, OSError):
             self._connection.close()

@@ -136,8 +136,8 @@ def fork(lines: list[bytes]) -> list[bytes]:
 
 
 def replace_one(lines: list[bytes]) -> list[bytes]:
-    other = read_record(lines[3]).model_copy(update={"text": "another story"})
-    return [*lines[:3], chain.seal(other.body())[0], *lines[4:]]
+    other = read_record(lines[1]).model_copy(update={"text": "another story"})
+    return [lines[0], chain.seal(other.body())[0], *lines[2:]]
 
 
 def insert(lines: list[bytes]) -> list[bytes]:
@@ -155,7 +155,7 @@ def tear(lines: list[bytes]) -> list[bytes]:
         (reorder, 4, "record 7 stands where record 4 belongs, which comes later"),
         (duplicate, 5, "record 4 stands here a second time"),
         (fork, 5, "a second, different record 4 stands here"),
-        (replace_one, 5, "record 5 does not follow the record before it: one of the two was replaced"),
+        (replace_one, 3, "record 3 does not follow the record before it: one of the two was replaced"),
         (insert, 4, "a line that is not of this log was put in before record 4"),
         (tear, SIZE, "the log ends in the middle of a record"),
     ],

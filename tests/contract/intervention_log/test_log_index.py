@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -208,7 +209,7 @@ def test_an_index_of_another_log_is_forgotten(tmp_path: Path) -> None:
 
 
 def test_two_sites_meet_in_one_database(tmp_path: Path, postgresql: LogIndex) -> None:
-    """Each sees its own records, and rebuilding one leaves the other's alone."""
+    """Each sees its own records, and making one's rows again leaves the other's alone."""
     names = [f"site-{uuid4().hex}" for _ in range(2)]
     logs = [
         InterventionLog.open(tmp_path / name, origin=name, index=postgresql, index_password=PASSWORD) for name in names
@@ -217,6 +218,12 @@ def test_two_sites_meet_in_one_database(tmp_path: Path, postgresql: LogIndex) ->
         log.append(Kind.NOTE, text=f"of {name}")
         log.refresh_index()
     assert [[record.text for record in log.records()] for log in logs] == [[f"of {name}"] for name in names]
+    with psycopg.connect(host=postgresql.host, port=postgresql.port, user="postgres", password=PASSWORD) as db:
+        db.execute("update maintainer_records_1 set line = 'x' || line where origin = %s", (names[0],))
+        db.commit()
+        assert [record.text for record in logs[0].records()] == [f"of {names[0]}"]
+        left = db.execute("select count(*) from maintainer_records_1 where origin = any(%s)", (names,)).fetchone()
+    assert left == (2,)
     for log in logs:
         log.close()
 

@@ -1,5 +1,6 @@
 """Somebody swaps links in while files are moved: nothing outside the root is ever touched (FAULTS 41)."""
 
+import json
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from maintainer.node import act_expire, act_quarantine, folders
+from maintainer.node import act_expire, act_quarantine, cleaning, folders
 from maintainer.node.deadline import Deadline
 from maintainer.node.policy import Policy
 from tests.contract.node.own_node import OwnNode
@@ -102,3 +103,20 @@ def test_a_folder_that_became_a_link_is_not_entered(own_node: OwnNode) -> None:
     (own_node.spool / "sub").symlink_to(own_node.base / "outside")
     with folders.closing(folders.open_absolute(str(own_node.spool))) as folder, pytest.raises(folders.BehindLink):
         folders.open_child(folder, "sub")
+
+
+def test_another_file_in_its_place_goes_back(own_node: OwnNode) -> None:
+    """When the file that was moved is not the one that was looked at, it is put back and the list says so."""
+    own_node.policy["roots"]["spool"] = own_node.root()
+    root = Policy(own_node.policy).root("spool")
+    own_node.old("sub/a.log", b"due")
+    with folders.closing(folders.open_absolute(str(own_node.spool))) as folder:
+        walk = cleaning.Walk(folder, root, Deadline(30))
+        with act_quarantine._Mover(walk) as mover:
+            for found in walk.files():
+                newcomer = own_node.old("sub/new", b"in use")
+                newcomer.rename(own_node.spool / "sub/a.log")
+                assert mover._move_pinned(found, found.status) == "swapped"
+    assert (own_node.spool / "sub/a.log").read_bytes() == b"in use"
+    (listed,) = (own_node.spool / cleaning.QUARANTINE).glob("*.jsonl")
+    assert json.loads(listed.read_text().splitlines()[-1]) == {"not_moved": "swapped", "path": "sub/a.log"}
