@@ -7,6 +7,7 @@ never mistaken for an orphan; those it does not know are asked for once more bef
 
 import base64
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,7 @@ class Scanner:
     ask: Ask
     found: list[JsonValue] = field(default_factory=list)
     unlisted: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     _until: float = 0.0
 
     def run(self) -> JsonValue:
@@ -63,6 +65,7 @@ class Scanner:
             "deviations": self.found,
             "unlisted": self.unlisted,
             "reached": reached,
+            "skipped": dict(self.skipped),
         }
 
     def _pages(self) -> Iterator[list[dict[str, Any]]]:
@@ -106,6 +109,7 @@ class Scanner:
                 {"after": after, "limit": BATCH, "grace_seconds": self.scan.grace.total_seconds()},
             )
             files += len(listing["files"])
+            self.skipped.update(listing["skipped"])
             for path in self._unknown(self._unknown(listing["files"])):
                 self._deviation(path, "orphan", {})
             if not listing["more"]:
