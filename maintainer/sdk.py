@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from maintainer.model.inventory import CleanupRoot, CommandService, Node, Role, UnitService
 from maintainer.model.plan import (
@@ -47,6 +47,7 @@ __all__ = [
     "Facts",
     "Field",
     "Finding",
+    "JsonValue",
     "Measurement",
     "Name",
     "Node",

@@ -4,7 +4,7 @@ Every indexed object: is it there, has it the size and the digest of the index, 
 the index know it? Proof of an object is the archive's own digest; a header that parses proves little.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Literal
 
@@ -104,24 +104,22 @@ def _finding(deviation: Deviation) -> sdk.Finding:
     )
 
 
-def _unfinished(scan: Scan) -> tuple[sdk.Finding, ...]:
-    rows = []
+def _unfinished(scan: Scan) -> Iterator[sdk.Finding]:
     if scan.unlisted:
-        rows.append(("more-deviations", scan.unlisted, "repair what is listed first; the next run lists the rest"))
+        yield _about_store("more-deviations", scan.unlisted, "repair what is listed first; the next run lists the rest")
     if not scan.files_complete:
-        rows.append(
-            (
-                "files-not-all-listed",
-                scan.files,
-                "raise at_most in [tasks.dicom-integrity]: orphans may have been missed",
-            )
+        advice = "raise at_most in [tasks.dicom-integrity]: orphans may have been missed"
+        yield _about_store("files-not-all-listed", scan.files, advice)
+    if scan.skipped:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(scan.skipped.items()))
+        yield _about_store(
+            "files-not-judged", sum(scan.skipped.values()), f"find out what these do in a store: {kinds}"
         )
-    return tuple(
-        sdk.Finding(
-            severity=sdk.Severity.WARNING, cause=cause, subject="store", evidence={"count": count}, advice=advice
-        )
-        for cause, count, advice in rows
-    )
+
+
+def _about_store(cause: str, count: int, advice: str) -> sdk.Finding:
+    evidence: dict[str, sdk.JsonValue] = {"count": count}
+    return sdk.Finding(severity=sdk.Severity.WARNING, cause=cause, subject="store", evidence=evidence, advice=advice)
 
 
 VERIFIED_UP_TO = "verified-up-to"
