@@ -10,7 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from maintainer.errors import UsageError, WindowClosed
+import structlog
+
+from maintainer.errors import LogError, UsageError, WindowClosed
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
 from maintainer.intervention_log.run_lock import RunLock
@@ -36,6 +38,9 @@ from maintainer.running.stop import Stop
 
 if TYPE_CHECKING:
     from maintainer.links.fleet import Fleet
+
+
+LOG = structlog.get_logger(__name__)
 
 
 class IndexSettings(TypedDict):
@@ -134,10 +139,11 @@ class Maintainer:
         if not wanted:
             return RunReport(run="", opened_at=started, closed_at=started, tasks=())
         with RunLock(self.state, command="maintainer run"), self.open_log() as log:
-            if log.last_run() is not None:
-                log.verify()
+            log.verify()
             crew = self._crew(log, report, started, windows, approved)
-            return work_a_shift(crew, wanted, self._missed(log, started))
+            done = work_a_shift(crew, wanted, self._missed(log, started))
+            self._tell_the_index(log)
+            return done
 
     def check(self) -> tuple[Examined, ...]:
         """Look at every node and say whether a dry run could."""
@@ -198,6 +204,13 @@ class Maintainer:
             known=self.loaded.assignments,
             approved=approved,
         )
+
+    def _tell_the_index(self, log: InterventionLog) -> None:
+        """The log is whole without its index, so an index that cannot be had is a warning, not an error."""
+        try:
+            log.refresh_index()
+        except LogError as error:
+            LOG.warning("the log's index is behind", error=str(error))
 
     def _index(self) -> IndexSettings:
         index = self.inventory.controller.log.index

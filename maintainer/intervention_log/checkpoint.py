@@ -16,7 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from maintainer.errors import LogError
-from maintainer.intervention_log.durable_file import read_or_create
+from maintainer.intervention_log.chain import NO_HASH
+from maintainer.intervention_log.durable_file import read_or_create, replace
 
 SIGNING_KEY = "log-signing.key"
 PUBLIC_KEY = "log-signing.pub"
@@ -119,6 +120,9 @@ def signing_key(state: Path, name: str) -> SigningKey:
             hint="restore it from the backup of the state folder; a new key would end what the old one proves",
         )
     key = _parse_secret(read_or_create(secret, lambda: _new_secret(name)), name, secret)
+    if not public.exists() and not (state / LATEST).exists():
+        # Before the key is pinned: from then on, a log without a signed statement has lost it.
+        replace(state / LATEST, key.sign(Checkpoint(name, 0, NO_HASH)).encode())
     pinned = read_or_create(public, f"{key.public.text()}\n".encode)
     if pinned.decode("utf-8", "replace").strip() != key.public.text():
         raise LogError(

@@ -168,13 +168,9 @@ class InterventionLog:
                 found[record.subject] = {"least": min(least, value), "last": value}
         return found
 
-    def last_done(self, node: str, task: str) -> dt.datetime | None:
-        """Find when a step of this task last ended well on this node."""
-        return self._latest(Filter(node=node, task=task, ending="done", limit=1))
-
     def last_run(self) -> dt.datetime | None:
         """Find when the last run was opened."""
-        return self._latest(Filter(kind=Kind.RUN_OPENED, limit=1))
+        return next((record.at for record in self.records(Filter(kind=Kind.RUN_OPENED, limit=1))), None)
 
     def refresh_index(self) -> None:
         """Bring the index up to date: at a run's end, so that a shared database knows of it.
@@ -193,9 +189,6 @@ class InterventionLog:
         if self._journal is None:
             raise LogError("this log was opened for reading", where=str(self._path))
         return self._journal
-
-    def _latest(self, where: Filter) -> dt.datetime | None:
-        return next((record.at for record in self.records(where)), None)
 
     def _true_lines(self) -> Iterator[bytes]:
         """Read the log itself, vouching for each line."""

@@ -49,7 +49,7 @@ class _Pass:
         self._key = _pinned_key(state / PUBLIC_KEY, trusted_key)
         self._checker = Checker(self._key) if self._key else None
         self._latest = _read_latest(self._latest_path, self._checker)
-        self._count, self._last, self._signed_root = 0, chain.GENESIS, ""
+        self._count, self._last, self._signed_root = 0, chain.GENESIS, chain.NO_HASH
 
     def run(self) -> Verification:
         head = chain.GENESIS
@@ -86,7 +86,7 @@ class _Pass:
 
     def _compare_with_latest(self, head: chain.Link) -> None:
         if self._latest is None:
-            if self._count or (self._key and not head.seq):
+            if self._count or self._key:
                 raise _missing(self._latest_path, "the last signed checkpoint is gone")
             return
         if self._latest.size > head.seq:

@@ -156,14 +156,14 @@ class Log:
     def __init__(self, path: Path, key: "Key | None", latest: "Checkpoint | None") -> None:
         self.path, self.key, self.latest = path, key, latest
         self.size, self.root, self.offset = 0, "0" * 64, 0
-        self.checkpoints, self.root_at_latest = 0, ""
+        self.checkpoints, self.root_at_latest = 0, "0" * 64
 
     def read(self) -> None:
         """Read all records."""
         with self.path.open("rb") as file:
             for line in iter(lambda: file.readline(MAX_LINE + 1), b""):
                 self.take(line)
-        if self.latest is None and self.checkpoints:
+        if self.latest is None and (self.checkpoints or self.key):
             raise WrongError("checkpoint.txt: the last signed checkpoint is gone")
         if self.latest is not None:
             self.compare(self.latest.size, self.latest.root)

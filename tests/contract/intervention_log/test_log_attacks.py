@@ -286,3 +286,13 @@ def test_the_verifier_runs_by_itself(state: Path, tmp_path: Path) -> None:
     assert fine.stdout.startswith(f"{JOURNAL} is whole: {SIZE} records")
     assert wrong.stdout.startswith(f"NOT WHOLE: {JOURNAL}:4: byte")
     assert (fine.stdout.count("\n"), wrong.stdout.count("\n"), fine.stderr + wrong.stderr) == (1, 1, "")
+
+
+def test_a_log_that_was_just_begun_is_whole_and_its_loss_is_found(tmp_path: Path) -> None:
+    """A signed statement is there from the first moment: before any record both say whole, without it both say gone."""
+    state = tmp_path / "state"
+    InterventionLog.open(state, origin="site-a").close()
+    assert product_says(state) == verifier_says(state) == ""
+    (state / LATEST).unlink()
+    assert "the last signed checkpoint is gone" in product_says(state)
+    assert "the last signed checkpoint is gone" in verifier_says(state)

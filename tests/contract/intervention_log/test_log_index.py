@@ -116,13 +116,11 @@ def test_history_is_the_least_and_the_last_value(log: InterventionLog) -> None:
     assert log.history("pacs-c", "ratio") == {}
 
 
-def test_last_run_and_last_done(log: InterventionLog) -> None:
-    """When a run was last opened, and when a task last ended well on a node."""
-    assert (log.last_run(), log.last_done("pacs-a", "db-vacuum")) == (None, None)
+def test_last_run(log: InterventionLog) -> None:
+    """When a run was last opened."""
+    assert log.last_run() is None
     written = fill(log)
     assert log.last_run() == written[8].at
-    assert log.last_done("pacs-a", "db-vacuum") == written[2].at
-    assert log.last_done("pacs-a", "db-reindex") is None
 
 
 def test_one_record_is_found_by_its_number(log: InterventionLog) -> None:
