@@ -57,7 +57,7 @@ class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
     def plan(self, node: sdk.Node, params: IntegrityParams, facts: IntegrityFacts) -> sdk.Decision:
         scan = facts.scan
         missing = sum(deviation.verdict == "missing" for deviation in scan.deviations) + scan.unlisted
-        if scan.checked and (not scan.store_present or missing >= max(2, params.lost_share * scan.checked)):
+        if not scan.store_present or (scan.checked and missing >= max(2, params.lost_share * scan.checked)):
             return _lost_mount(scan, missing)
         position = sdk.Measurement(name=VERIFIED_UP_TO, subject="store", value=scan.reached or 0)
         findings = (*map(_finding, scan.deviations), *_unfinished(scan))

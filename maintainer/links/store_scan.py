@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from maintainer.archives.product import ArchiveProduct
+from maintainer.errors import CouldNotLook
 from maintainer.links.dicom import header_opinion
 from maintainer.model.task import StoreScan
 
@@ -84,6 +85,8 @@ class Scanner:
         answer = self.ask("store-verify", {"objects": objects})
         paths = {row["key"]: row["path"] for row in page}
         for key, verdict, evidence in answer["deviations"]:
+            if key not in paths:
+                raise CouldNotLook("the node answered about an object that it was not asked about")
             self._deviation(paths[key], verdict, evidence)
         return answer
 
