@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,9 @@ def _exit_of(error: BaseException, *, as_json: bool) -> int:
             # Whoever read our output has gone (`maintainer log list | head`): stop without a complaint.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.FINE
-    # Not foreseen, so the traceback is what whoever mends it needs.
-    traceback.print_exception(error)
+    from maintainer.cli.logging import places  # noqa: PLC0415 (structlog is not needed for --help)
+
+    click.echo("\n".join(places(error)), err=True)
     click.echo("maintainer: this is a mistake of the program; please report it with the lines above", err=True)
     return Exit.BUG
 
