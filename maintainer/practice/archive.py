@@ -26,10 +26,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined] # (pynetdicom m
     Verification,
 )
 
+from maintainer.practice.associations import without_delay
 from maintainer.practice.attributes import LEVELS, UNIQUE_KEYS, read
 from maintainer.practice.index import Index, StoredObject
 from maintainer.practice.layout import ADDRESS, AE_TITLE, Layout, recorded_ports
-from maintainer.practice.sockets import without_delay
 
 # Source: DICOM PS3.4, B.2.3 (C-STORE), C.4.1.1.4 (C-FIND), C.4.3.1.4 (C-GET).
 SUCCESS, PENDING, CANCELLED = 0x0000, 0xFF00, 0xFE00

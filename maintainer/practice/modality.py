@@ -13,9 +13,9 @@ import pydicom.data
 from pydicom.errors import InvalidDicomError
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
 
+from maintainer.practice.associations import keep_answers, without_delay
 from maintainer.practice.attributes import LEVELS, UNIQUE_KEYS, read
 from maintainer.practice.layout import ADDRESS, AE_TITLE, Layout, recorded_ports
-from maintainer.practice.sockets import without_delay
 
 
 def images() -> list[tuple[Path, str, str]]:
@@ -55,9 +55,14 @@ def send(layout: Layout) -> int:
     )
     if not association.is_established:
         sys.exit("the archive refused the association")
-    answers = [association.send_c_store(file).get("Status") for file, _, _ in to_send]
+    keep_answers(association)
+    taken = 0
+    for file, _, _ in to_send:
+        taken += association.send_c_store(file).get("Status") == 0
+        if not association.is_established:
+            sys.exit("the archive ended the association or did not answer; its log is in the folder logs")
     association.release()
-    return answers.count(0)
+    return taken
 
 
 if __name__ == "__main__":

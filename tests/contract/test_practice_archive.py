@@ -25,9 +25,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined] # (pynetdicom m
     Verification,
 )
 
+from maintainer.practice.associations import keep_answers, without_delay
 from maintainer.practice.layout import ADDRESS
 from maintainer.practice.service import Service
-from maintainer.practice.sockets import without_delay
 from tests.practice_fixture import Practice
 
 CT_UID = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"  # of pydicom's CT_small.dcm
@@ -40,6 +40,7 @@ def _associated(practice: Practice, *contexts: str, called: str = "PRACTICE", **
         ae.add_requested_context(context)
     handlers = [(evt.EVT_CONN_OPEN, without_delay), *options.pop("evt_handlers", [])]
     association = ae.associate(ADDRESS, practice.ports.dicom, ae_title=called, evt_handlers=handlers, **options)
+    keep_answers(association)
     try:
         yield association
     finally:
