@@ -85,7 +85,7 @@ __all__ = [
 def sql_file(package: str, name: str) -> str:
     """Read `sql/NAME` of a task's package, once, when the task is imported.
 
-    >>> sql_file("tasks", "db_vacuum.sql").startswith("--")
+    >>> sql_file("tasks", "db_vacuum_tables.sql").startswith("--")
     True
     """
     return (files(package) / "sql" / name).read_text("utf-8")

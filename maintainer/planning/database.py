@@ -41,9 +41,9 @@ def not_now(server: DatabaseServer, longest_transaction: timedelta, task: str) -
 
 
 def quoted(*names: str) -> str:
-    '''Write a name as SQL wants it.
+    """Write a name as SQL wants it, whatever it contains.
 
-    >>> print(quoted("public", 'a "b"'))
-    "public"."a ""b\"""
-    '''
+    >>> quoted("public", "Study")
+    '"public"."Study"'
+    """
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
