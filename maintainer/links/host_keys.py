@@ -70,7 +70,7 @@ class Pins:
         """
         if presented in self.revoked:
             raise NodeUnreachable(
-                f"presented a host key that {self.source} revokes ({presented})",
+                f"the node presented a host key that {self.source} revokes ({presented})",
                 where=self.node,
                 hint="do not connect by any other way either; find out which machine answers at this address",
             )

@@ -5,7 +5,10 @@ Source: PostgreSQL manual, 20.11 "Client Connection Defaults"; 20.3 `client_conn
 
 import contextlib
 import logging
+import os
 import re
+import select
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -69,8 +72,12 @@ class _Session:
             self._connection.cancel_safe(timeout=_GRACE.total_seconds())
 
     def alive(self) -> bool:
-        """Tell whether the last that was heard of the connection was good."""
-        return not self._connection.closed
+        """Tell whether the connection stands: neither end has closed it, as far as this end can know."""
+        if self._connection.closed:
+            return False
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLRDHUP)
+        return not poll.poll(0)
 
     def close(self) -> None:
         with contextlib.suppress(psycopg.Error, OSError):
@@ -92,7 +99,7 @@ class _Session:
         def give_up() -> None:
             self.cancel()
             if not ended.wait(_GRACE.total_seconds()):
-                self._tunnel.cut()
+                self._hang_up()
 
         watchdog = threading.Timer((timeout + _GRACE).total_seconds(), give_up)
         watchdog.daemon = True
@@ -102,6 +109,14 @@ class _Session:
         finally:
             ended.set()
             watchdog.cancel()
+
+    def _hang_up(self) -> None:
+        """End the connection under whoever waits on it; libpq's own close would not wake them."""
+        with (
+            contextlib.suppress(psycopg.Error, OSError),
+            socket.socket(fileno=os.dup(self._connection.fileno())) as line,
+        ):
+            line.shutdown(socket.SHUT_RDWR)
 
     def _lost(self, error: psycopg.Error) -> LinkLost | None:
         """Answer the error to raise when no word came from the server on how the statement ended."""

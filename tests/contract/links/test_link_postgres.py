@@ -296,6 +296,48 @@ def test_the_server_ends_our_session(acting: ActingSession, postgres: Postgres) 
         acting.perform("SELECT pg_sleep(20)", PLENTY)
 
 
+@contextmanager
+def hanging(postgres: Postgres, after: float = 0) -> Iterator[None]:
+    """Stop the server's processes, now or in a moment, and let them go on at the end."""
+    stopped: list[int] = []
+
+    def stop() -> None:
+        stopped.extend([postgres.postmaster(), *children(postgres.postmaster())])
+        for pid in stopped:
+            kill(pid, signal.SIGSTOP)
+
+    timer = threading.Timer(after, stop)
+    timer.start()
+    if not after:
+        timer.join()
+    try:
+        yield
+    finally:
+        timer.join()
+        for pid in stopped:
+            kill(pid, signal.SIGCONT)
+
+
+def test_a_session_that_the_server_ended_is_not_alive(reading: ReadingSession, postgres: Postgres) -> None:
+    """Who finds it dead opens another one, instead of failing at the next query."""
+    assert reading.alive()
+    postgres.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'maintainer 01J'")
+    wait_for(lambda: not reading.alive(), seconds=3)
+
+
+def test_a_server_that_does_not_keep_its_own_limit(
+    acting: ActingSession, reading: ReadingSession, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the server hangs in mid-statement, the line is cut some seconds later; other sessions keep theirs."""
+    monkeypatch.setattr("maintainer.links.postgres._GRACE", SECOND)
+    with hanging(postgres, after=0.3):
+        begun = time.monotonic()
+        with pytest.raises(LinkLost, match="connection to the database was lost"):
+            acting.perform("SELECT pg_sleep(1)", SECOND)
+        assert time.monotonic() - begun < 5
+    assert reading.rows("SELECT 1 AS one", {}, PLENTY) == [{"one": 1}]
+
+
 def test_a_link_lost_in_mid_statement_is_an_unknown_ending(
     postgres: Postgres, described: Describe, tmp_path: Path
 ) -> None:
@@ -338,14 +380,9 @@ def test_a_probe_without_a_way_is_no_answer(tunnel: Tunnel, described: Describe)
 
 def test_a_database_that_hangs(tunnel: Tunnel, described: Describe, postgres: Postgres) -> None:
     """A stopped server accepts connections and says nothing: the probe ends in time and says so."""
-    for pid in (stopped := [postgres.postmaster(), *children(postgres.postmaster())]):
-        kill(pid, signal.SIGSTOP)
-    try:
+    with hanging(postgres):
         begun = time.monotonic()
         answer = probe_database(tunnel, described(), timedelta(seconds=2))
         assert time.monotonic() - begun < 4
-    finally:
-        for pid in stopped:
-            kill(pid, signal.SIGCONT)
     assert answer["answered"] is False
     assert "did not answer within 2 s" in answer["why"]

@@ -119,14 +119,6 @@ def test_an_odd_server(serve: Callable[[socket.socket], None], sentence: str, no
     assert refusal.value.hint
 
 
-def test_no_failed_handshake_leaves_a_timer_behind(node: Callable[[int], Node]) -> None:
-    """A thread that outlives its link would keep the process from ending."""
-    with listening(banner_only) as port, pytest.raises(NodeUnreachable):
-        SshLink.connect("pacs-a", node(port), timeout=timedelta(seconds=0.3))
-    left = [thread for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()]
-    assert not [thread for thread in left if isinstance(thread, threading.Timer)]
-
-
 def test_an_unknown_name(node: Callable[[int], Node]) -> None:
     """A name that nobody knows is told from a machine that does not answer."""
     nowhere = node(22).model_copy(update={"address": "pacs-a.invalid"})

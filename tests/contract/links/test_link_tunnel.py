@@ -137,10 +137,25 @@ def test_connections_end_when_the_link_dies(server: SshServer, echoed: Tunnel) -
         assert time.monotonic() - begun < 3
 
 
-def test_cutting_wakes_a_caller_whose_far_end_is_silent(echoed: Tunnel) -> None:
-    """What hangs on the node does not hold us: cutting ends both halves."""
+def test_closing_does_not_wait_for_a_far_end_that_hangs(server: SshServer) -> None:
+    """A service that neither answers nor closes does not hold us: both halves are ended from here."""
+    with socket.create_server(("127.0.0.1", 0)) as mute, SshLink.connect("pacs-a", server.node()) as link:
+        threads = threading.active_count()
+        with Tunnel(link, "127.0.0.1", mute.getsockname()[1]) as tunnel, call(tunnel) as connection:
+            connection.sendall(b"is anybody there?")
+            far, _ = mute.accept()
+            threading.Timer(0.2, tunnel.cut).start()
+            assert connection.recv(1) == b""
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 2
+        wait_for(lambda: threading.active_count() <= threads, seconds=2)
+        far.close()
+
+
+def test_the_door_stays_open_after_cutting(echoed: Tunnel) -> None:
+    """Cutting ends what is carried, not the tunnel."""
     with call(echoed) as connection:
-        threading.Timer(0.2, echoed.cut).start()
+        echoed.cut()
         assert connection.recv(1) == b""
     with call(echoed) as connection:
         connection.sendall(b"again")
