@@ -34,6 +34,14 @@ class MaintainerError(Exception):
         super().__init__(what)
         self.what, self.where, self.hint = what, where, hint
 
+    def said_of(self, place: str) -> str:
+        """Say what happened to whoever knows already that it is about `place`.
+
+        >>> CouldNotLook("the secret is empty", where="/etc/maintainer/key").said_of("pacs-a")
+        '/etc/maintainer/key: the secret is empty'
+        """
+        return self.what if self.where in {"", place} else f"{self.where}: {self.what}"
+
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         return f"{head}\n  → {self.hint}" if self.hint else head

@@ -220,14 +220,14 @@ def _incompatible(name: str, pins: Pins, said: str) -> NodeUnreachable:
     if "host key" in said:
         kinds = " or ".join(sorted({key.kind for key in pins.accepted}))
         return NodeUnreachable(
-            f"has no host key of type {kinds}, which is what {pins.source} says (or signs with it by SHA-1 only)",
+            f"the node has no host key of type {kinds}, as {pins.source} says (or signs with it by SHA-1 only)",
             where=name,
             hint=f"if the node was installed anew, compare its keys at its own console and then {pins.remedy}",
         )
     weak = {"cipher": "Ciphers aes256-ctr", "mac": "MACs hmac-sha2-256", "kex": "KexAlgorithms curve25519-sha256"}
     setting = next((line for word, line in weak.items() if word in said), "Protocol 2")
     return NodeUnreachable(
-        f"offers only algorithms that are no longer safe (CBC, 3DES, SHA-1, MD5): nothing in common for "
+        f"the node offers only algorithms that are no longer safe (CBC, 3DES, SHA-1, MD5): nothing in common for "
         f"{setting.split()[0]}",
         where=name,
         hint=f"update sshd on the node, or add to its sshd_config: {setting}",

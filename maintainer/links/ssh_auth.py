@@ -106,7 +106,7 @@ def authenticate(
             continue
         if further:
             raise NodeUnreachable(
-                f"wants {' and '.join(further)} besides the key of user {node.ssh.user}",
+                f"the node wants {' and '.join(further)} besides the key of user {node.ssh.user}",
                 where=name,
                 hint="exempt this user from the second factor in sshd_config (Match User … AuthenticationMethods "
                 "publickey)",
@@ -114,7 +114,7 @@ def authenticate(
         return
     tried = ", ".join(f"{key.get_name()} {key.fingerprint}" for key in keys)
     raise NodeUnreachable(
-        f"does not take the key of user {node.ssh.user} ({tried})",
+        f"the node does not take the key of user {node.ssh.user} ({tried})",
         where=name,
         hint=f"append the public key to ~{node.ssh.user}/.ssh/authorized_keys on the node; its sshd logs the reason",
     )
@@ -125,19 +125,19 @@ def _stop_unless_next_may_do(
 ) -> None:
     if isinstance(error, paramiko.BadAuthenticationType):
         raise NodeUnreachable(
-            f"takes no keys from user {node.ssh.user}, only {', '.join(error.allowed_types)}",
+            f"the node takes no keys from user {node.ssh.user}, only {', '.join(error.allowed_types)}",
             where=name,
             hint="set PubkeyAuthentication yes in sshd_config, and let this user in",
         ) from None
     if deadline.passed:
         raise NodeUnreachable(
-            f"did not finish logging in user {node.ssh.user} within {deadline}",
+            f"the node did not finish logging in user {node.ssh.user} within {deadline}",
             where=name,
             hint="an account service (LDAP, PAM) that the node asks may hang: try ssh -v by hand",
         ) from None
     if not transport.is_active():
         raise NodeUnreachable(
-            f"closed the connection while user {node.ssh.user} logged in",
+            f"the node closed the connection while user {node.ssh.user} logged in",
             where=name,
             hint="too many keys in ssh-agent (MaxAuthTries), or sshd stopped: its log on the node says which",
         ) from None

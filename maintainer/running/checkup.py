@@ -86,7 +86,7 @@ def _node(name: str, node: Node, look: Look, clock: Clock) -> _Seen:
                 [*rows, *_services(name, node, observer), *_probes(name, node, observer)], hello.machine_id_sha256
             )
     except CouldNotLook as error:
-        row = Examined(node=name, what="reachable", verdict="unknown", detail=error.what, hint=error.hint)
+        row = Examined(node=name, what="reachable", verdict="unknown", detail=error.said_of(name), hint=error.hint)
     return _Seen([row], None)
 
 

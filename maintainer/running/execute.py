@@ -107,9 +107,9 @@ class Executor:
         try:
             measured = self._actor.perform(step.action, self._gate.time_for(self.assignment, step))
         except LinkLost as error:
-            return Unknown(last_seen=error.what)
+            return Unknown(last_seen=error.said_of(self.assignment.node))
         except (ActionFailed, CouldNotLook) as error:
-            return Failed(error=error.what)
+            return Failed(error=error.said_of(self.assignment.node))
         return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
 
     def _second_look(self, step: Step, done: Done) -> Ending:

@@ -32,7 +32,7 @@ class Eyes(NamedTuple):
             for fact, observation in task.observe(node, assignment.params).items():
                 answers[fact] = observer.observe(observation)
         except CouldNotLook as error:
-            return Unseen(because=str(error.what), hint=error.hint)
+            return Unseen(because=error.said_of(assignment.node), hint=error.hint)
         answer = decide(task, node, assignment.params, answers, self.clock())
         return answer.model_copy(update={"findings": tuple(map(self._without_patient, answer.findings))})
 

@@ -17,5 +17,5 @@ def _proof(name: str, node: Node, look: Look) -> PartnerProof:
         with look(name) as observer:
             why = silence(node, observer.observe)
     except CouldNotLook as error:
-        why = error.what
+        why = error.said_of(name)
     return PartnerProof(node=name, serves=not why, why=why)
