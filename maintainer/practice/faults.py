@@ -163,7 +163,7 @@ def _object(layout: Layout, condition: str) -> tuple[Listed, bool]:
 def _objects(layout: Layout) -> Iterator[Listed]:
     from maintainer.practice import database  # noqa: PLC0415 (psycopg is slow to import)
 
-    with database.connect(layout, database.ARCHIVE) as index:
+    with database.session(layout, database.ARCHIVE) as index:
         rows = index.execute("SELECT path, size, sha256 FROM objects WHERE size >= %s ORDER BY pk", [_SMALLEST])
         for path, size, sha256 in rows.fetchall():
             yield Listed(layout.store / path, size, sha256)

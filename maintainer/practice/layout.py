@@ -75,9 +75,7 @@ class Layout:
 
     def write_marker(self, ports: Ports, *, complete: bool) -> None:
         text = json.dumps({"format": FORMAT, "ports": asdict(ports), "complete": complete})
-        fresh = self.marker.with_suffix(".new")
-        fresh.write_text(text + "\n", "utf-8")
-        fresh.replace(self.marker)
+        self.marker.write_text(text + "\n", "utf-8")
 
 
 def usable(folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import importlib.util
 import os
 import shlex
 import shutil
@@ -139,10 +140,6 @@ class PracticePacs:
         keys.make_keys(layout, ports.ssh)
         for password in (layout.database_password, layout.archive_password, layout.superuser_password):
             keys.make_password(password)
-        layout.archive_script.write_text(
-            _SCRIPT.format(python=shlex.quote(sys.executable), folder=shlex.quote(str(layout.folder))), "utf-8"
-        )
-        layout.archive_script.chmod(0o700)
         sample.write_inventory(layout)
         for folder, ages in ((layout.spool, _SPOOL), (layout.logs, _LOGS)):
             for file, days in ages.items():
@@ -152,11 +149,13 @@ class PracticePacs:
         from maintainer.practice import database  # noqa: PLC0415 (psycopg is not needed by `status`)
 
         database.fill(self.layout)
-        self._archive("start")
+        self._write_script()
+        _run(str(self.layout.archive_script), "start")
         _run(sys.executable, "-P", "-m", "maintainer.practice.modality", str(self.layout.folder))
         database.tidy(self.layout)
 
     def _start(self) -> None:
+        self._write_script()
         Postgres(self.layout).start()
         for service in ("sshd", "archive"):
             _run(sys.executable, "-P", "-m", "maintainer.practice.service", str(self.layout.folder), service, "start")
@@ -170,15 +169,23 @@ class PracticePacs:
                 service.stop()
         Postgres(self.layout).stop()
 
-    def _archive(self, verb: str) -> None:
-        _run(str(self.layout.archive_script), verb)
+    def _write_script(self) -> None:
+        """Write bin/archive; at each start, as it names an interpreter that may have been moved."""
+        python, folder = shlex.quote(sys.executable), shlex.quote(str(self.layout.folder))
+        self.layout.archive_script.write_text(_SCRIPT.format(python=python, folder=folder), "utf-8")
+        self.layout.archive_script.chmod(0o700)
 
     def _wipe(self) -> None:
+        """Remove everything, the marker last: an interrupted call leaves a folder that is still known as ours."""
+        marker, ports = self.layout.marker, self.layout.ports()
+        if ports is not None:
+            self.layout.write_marker(ports, complete=False)
         for entry in self.layout.folder.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
-            else:
+            elif entry != marker:
                 entry.unlink()
+        marker.unlink(missing_ok=True)
 
     def _check_ports(self) -> None:
         if self._wanted_ports not in (None, self.ports):
@@ -197,20 +204,28 @@ class PracticePacs:
         """
         descriptor = os.open(self.layout.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(descriptor)
             yield
+        except OSError as error:
+            raise MaintainerError(
+                error.strerror or str(error), where=error.filename or str(self.layout.folder)
+            ) from error
+        except subprocess.TimeoutExpired as error:
+            raise MaintainerError(
+                f"{error.cmd[-1]} took more than {error.timeout:.0f} s", where=str(self.layout.logs)
+            ) from error
+        finally:
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Busy(
                 "another `maintainer practice` command is at work here",
                 where=str(self.layout.folder),
                 hint="wait until it has ended",
             ) from None
-        except OSError as error:
-            raise MaintainerError(
-                f"{error.strerror or error}", where=error.filename or str(self.layout.folder)
-            ) from error
-        finally:
-            os.close(descriptor)
 
 
 def _state(process: Process | None) -> str:
@@ -224,8 +239,6 @@ def _in_words(ports: Ports) -> str:
 
 
 def _check_packages() -> None:
-    import importlib.util  # noqa: PLC0415
-
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -239,7 +252,8 @@ def _run(*argv: str) -> None:
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False
     )
     if done.returncode != 0:
-        raise MaintainerError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"{argv[-1]} failed")
+        said = done.stderr.strip()
+        raise MaintainerError(said.splitlines()[-1] if said.startswith("Traceback") else said or f"{argv[0]} failed")
 
 
 def _write_old(file: Path, content: bytes, days: float) -> None:

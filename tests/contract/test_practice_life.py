@@ -96,6 +96,36 @@ def test_a_taken_port_is_named_and_leaves_nothing_behind(tmp_path: Path) -> None
     assert all(part.state == "stopped" for part in pacs.status())
 
 
+def test_a_port_that_was_taken_meanwhile_is_named_too(practice: Practice) -> None:
+    """The sentence comes from another process, and comes whole."""
+    practice.down()
+    with socket.create_server((ADDRESS, practice.ports.ssh)), pytest.raises(MaintainerError) as caught:
+        practice.up()
+    port = practice.ports.ssh
+    assert str(caught.value) == (
+        f"{ADDRESS}:{port}: port {port}, where sshd should listen, is taken by another program"
+        "\n  → end that program, or choose other ports: maintainer practice up --help"
+    )
+
+
+def test_an_interrupted_wipe_leaves_a_folder_that_is_still_known(practice: Practice) -> None:
+    """The marker goes last, and says from the first removal on that the rest cannot be trusted."""
+    practice.down()
+    obstacle = practice.folder / "spool" / "file"
+    obstacle.write_bytes(b"")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("shutil.rmtree", _interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            practice.down(wipe=True)
+    assert usable(practice.folder) == practice.folder
+    assert not practice.layout.is_complete()
+    assert practice.ports
+
+
+def _interrupted(_: Path) -> None:
+    raise KeyboardInterrupt
+
+
 def test_other_ports_for_an_existing_one_are_refused(shared_practice: Practice) -> None:
     """Ports are written into its inventory and its keys, so they do not change by the way."""
     with pytest.raises(UsageError, match="was made with the ports"):
