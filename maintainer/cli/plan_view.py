@@ -1,5 +1,6 @@
 """A plan as people read it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -22,11 +23,24 @@ def show_plan(plan: Plan, out: Path | None) -> None:
     if out is not None:
         click.echo(f"Plan {plan.digest()[:12]} written to {out}; approved until {plan.expires_at:%Y-%m-%d %H:%M} UTC.")
         click.echo(f"Perform it in its window:  maintainer run --plan {out}")
-    elif steps:
-        would = f"{len(steps)} step{'s' * (len(steps) != 1)} would be done"
-        click.echo(f"{would}. Nothing was changed by looking.")
     else:
-        click.echo("Nothing left to do.")
+        click.echo(" ".join(_conclusion(plan, len(steps))))
+
+
+def _conclusion(plan: Plan, steps: int) -> Iterator[str]:
+    """Say what it comes to; what could not be seen or was refused is never "nothing left to do"."""
+    unseen = sum(isinstance(entry.answer, Unseen) for entry in plan.entries)
+    refused = sum(isinstance(entry.answer, Refuse) for entry in plan.entries)
+    if steps:
+        yield f"{steps} step{'s' * (steps != 1)} would be done."
+    if unseen:
+        yield f"{unseen} of {len(plan.entries)} tasks could not look, so what is due there is not known."
+    if refused:
+        yield f"{refused} of {len(plan.entries)} tasks refused."
+    if not (steps or unseen or refused):
+        yield "Nothing left to do."
+    if steps:
+        yield "Nothing was changed by looking."
 
 
 def decision_row(node: str, task: str, answer: Answer) -> tuple[str, str, str, str]:
