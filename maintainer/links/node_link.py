@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from pydantic import JsonValue
 
-from maintainer.errors import CouldNotLook
+from maintainer.errors import CouldNotLook, NodeUnreachable
 from maintainer.links.node_program import NodeProgram
 from maintainer.links.postgres import ActingSession, ReadingSession
 from maintainer.links.ssh import SshLink
@@ -23,6 +23,7 @@ class NodeLink:
         self._run_id, self._zipapp, self._policy = run_id, zipapp, policy
         self._open = ExitStack()
         self._ssh: SshLink | None = None
+        self._unreachable: NodeUnreachable | None = None
         self._tunnel: Tunnel | None = None
         self._reading: ReadingSession | None = None
 
@@ -37,10 +38,20 @@ class NodeLink:
         self._open.close()
 
     def ssh(self) -> SshLink:
+        if self._unreachable is not None:
+            # It was waited for once; doing so again for each task would take minutes and find nothing else.
+            raise self._unreachable.with_traceback(None)
         if self._ssh is None or not self._ssh.alive():
             self.close()
-            self._ssh = self._open.enter_context(SshLink.connect(self.name, self.node))
+            self._ssh = self._open.enter_context(self._connected())
         return self._ssh
+
+    def _connected(self) -> SshLink:
+        try:
+            return SshLink.connect(self.name, self.node)
+        except NodeUnreachable as error:
+            self._unreachable = error
+            raise
 
     def program(self) -> NodeProgram:
         return NodeProgram(self.name, self.ssh().run, self._policy, self._zipapp, sudo=self.node.ssh.sudo)
