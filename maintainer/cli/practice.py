@@ -56,7 +56,11 @@ def up(folder: Path, *, fresh: bool, as_json: bool, **ports: int | None) -> None
 def down(folder: Path, *, wipe: bool, as_json: bool) -> None:
     """Stop the practice PACS, and no process that is not of it."""
     pacs = PracticePacs(folder)
-    _show(pacs, pacs.down(wipe=wipe), as_json=as_json)
+    parts = pacs.down(wipe=wipe)
+    if wipe and not as_json:
+        click.echo(f"Nothing is left in {pacs.layout.folder}.")
+    else:
+        _show(pacs, parts, as_json=as_json)
 
 
 @practice.command()
