@@ -139,10 +139,9 @@ def requests(path: Path) -> list[bytes]:
 
 
 def pyinfra(fleet: Hosts, peers: Path) -> None:
-    (fleet.folder / "inv.py").write_text(
-        f"hosts = [(a, {{'ssh_port': {PORT}, 'ssh_user': '{fleet.user}', 'ssh_key': '{fleet.key}',"
-        f" 'ssh_strict_host_key_checking': 'off', 'ssh_known_hosts_file': '/dev/null'}}) for a in {list(fleet.addresses)!r}]\n"
-    )
+    login = {"ssh_port": PORT, "ssh_user": fleet.user, "ssh_key": str(fleet.key)}
+    login |= {"ssh_strict_host_key_checking": "off", "ssh_known_hosts_file": "/dev/null"}
+    (fleet.folder / "inv.py").write_text(f"hosts = {[(address, login) for address in fleet.addresses]!r}\n")
     (fleet.folder / "deploy.py").write_text(
         "from pyinfra import host\nfrom pyinfra.facts.server import Command\n"
         "for number in range(4):\n    host.get_fact(Command, f'true {number}')\n"
