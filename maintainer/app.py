@@ -114,7 +114,15 @@ class Maintainer:
     def plan(self, assignments: Sequence[Assignment], report: Reporter) -> Plan:
         """Dry run: nothing in reach of this method can change a node."""
         with self.read_log() as log:
-            return dry_run(assignments, self._eyes(), self.fleet(log).look, report, self.loaded.digest)
+            return dry_run(
+                assignments,
+                self._eyes(),
+                self.fleet(log).look,
+                report,
+                self.loaded.digest,
+                ends=log.open_ends(),
+                known=self.loaded.assignments,
+            )
 
     def run(
         self,

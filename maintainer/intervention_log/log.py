@@ -15,6 +15,7 @@ from maintainer.intervention_log.durable_file import explained, replace
 from maintainer.intervention_log.filter import ALL, Filter
 from maintainer.intervention_log.journal import JOURNAL, Journal
 from maintainer.intervention_log.lines import Lines, follow
+from maintainer.intervention_log.open_ends import PEOPLE, Follower, OpenEnds
 from maintainer.intervention_log.record import Fields, Kind, Record, number, read_record
 from maintainer.intervention_log.verification import Verification, cut_short, latest_checkpoint, verify
 from maintainer.model.inventory import LogIndex
@@ -134,17 +135,17 @@ class InterventionLog:
 
     def open_intents(self) -> tuple[Record, ...]:
         """Find the intents whose ending is not known: no outcome or an `unknown` one, and not reconciled."""
-        opens, *closes = (f'"kind":"{kind}"'.encode() for kind in (Kind.INTENT, Kind.OUTCOME, Kind.RECONCILED))
-        still: dict[str, Record] = {}
-        for line in self._true_lines():
-            # Most records are neither, and reading one takes ten times as long as vouching for it.
-            if opens in line or (still and any(mark in line for mark in closes)):
-                record = read_record(line)
-                if record.kind is Kind.INTENT:
-                    still[record.step] = record
-                elif record.kind is Kind.RECONCILED or (record.kind is Kind.OUTCOME and record.ending != "unknown"):
-                    still.pop(record.step, None)
-        return tuple(still.values())
+        return self.open_ends().intents
+
+    def open_ends(self) -> OpenEnds:
+        """Find everything that was opened and not closed, in the log itself."""
+        follower = Follower()
+        return follower.read(read_record(line) for line in self._true_lines() if follower.matters(line)).ends()
+
+    def people_at_work(self) -> OpenEnds:
+        """Find the open interventions alone, fast enough to be asked before each step."""
+        found = [record for kind in PEOPLE for record in self.records(Filter(kind=kind))]
+        return Follower().read(sorted(found, key=lambda record: record.seq)).ends()
 
     def durations(self, node: str, task: str, subject: str) -> tuple[dt.timedelta, ...]:
         """Find how long this step took whenever it ended well, oldest first."""

@@ -38,6 +38,10 @@ class Kind(StrEnum):
     RECONCILED = "reconciled"
     MISSED = "missed"
     NOTE = "note"
+    INTERVENTION_OPENED = "intervention-opened"
+    INTERVENTION_CLOSED = "intervention-closed"
+    GROUP_FROZEN = "group-frozen"
+    GROUP_THAWED = "group-thawed"
     CHECKPOINT = "checkpoint"
     TORN = "torn"
     RUN_CLOSED = "run-closed"
@@ -123,6 +127,22 @@ Paragraph = Annotated[str, BeforeValidator(lambda text: clip(text, PARAGRAPH))]
 Page = Annotated[str, BeforeValidator(lambda text: clip(text, PAGE))]
 
 
+class Intervention(Value):
+    """A person's work on a node, while which the agent keeps off it. `opened` is the number of the opening record."""
+
+    who: Short
+    company: Short
+    place: Literal["on-site", "remote"]
+    scope: Line
+    until: Time
+    opened: int = Field(0, description="0 in the opening record itself")
+    note: Line = Field("", description="what was said when it was closed")
+
+    @property
+    def ends(self) -> dt.datetime:
+        return dt.datetime.fromisoformat(self.until)
+
+
 class Fields(TypedDict, total=False):
     """What a caller may say; the log itself adds seq, prev, time, origin and hash."""
 
@@ -140,6 +160,7 @@ class Fields(TypedDict, total=False):
     error: str
     measured: dict[str, JsonValue]
     finding: Finding
+    intervention: Intervention
     text: str
 
 
@@ -166,6 +187,7 @@ class Record(Value):
     error: Paragraph = ""
     measured: Annotated[dict[str, JsonValue], BeforeValidator(bounded)] = {}
     finding: Annotated[Finding, BeforeValidator(_public)] | None = None
+    intervention: Intervention | None = None
     text: Page = ""
     hash: str = Field("", description="SHA-256 that seals the line; empty until it is written")
 

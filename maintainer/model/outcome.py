@@ -17,7 +17,9 @@ class Reason(StrEnum):
     NO_TIME_LEFT = "no-time-left"  # it would not end inside the window
     EARLIER_STEP = "earlier-step"  # a step before it did not end as done
     PARTNER_NOT_SERVING = "partner-not-serving"
+    STILL_IN_USE = "still-in-use"  # associations did not end in time, or images arrive: nothing was stopped
     GROUP_STOPPED = "group-stopped"  # another member of the group is not known to serve
+    PERSON_AT_WORK = "person-at-work"  # somebody began to work on the node, or on its partner, during the run
     UNRECONCILED = "unreconciled"  # an earlier run left something unknown on this node
     CLOCK_STEPPED = "clock-stepped"  # the controller's clock was set during the run, or the node's disagrees with it
     INTERRUPTED = "interrupted"  # a person stopped the run

@@ -9,11 +9,14 @@ from typing import TypeVar
 
 import structlog
 
-from maintainer.model.plan import Answer, Entry, Plan, Unseen
+from maintainer.intervention_log.open_ends import OpenEnds
+from maintainer.model.plan import Answer, Entry, Plan, Refuse, Unseen
 from maintainer.model.task import Assignment
+from maintainer.running.caution import Caution, caution, refusals
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.observe import Eyes
 from maintainer.running.ports import Look
+from maintainer.running.reconcile import judge, unsettled
 
 LOG = structlog.get_logger(__name__)
 
@@ -21,13 +24,28 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def dry_run(assignments: Sequence[Assignment], eyes: Eyes, look: Look, report: Reporter, digest: str) -> Plan:
-    """Plan all assignments, nodes side by side. One node's trouble is its own `Unseen`, never the others'."""
+def dry_run(
+    assignments: Sequence[Assignment],
+    eyes: Eyes,
+    look: Look,
+    report: Reporter,
+    digest: str,
+    *,
+    ends: OpenEnds,
+    known: Sequence[Assignment],
+) -> Plan:
+    """Plan all assignments, nodes side by side. One node's trouble is its own `Unseen`, never the others'.
+
+    `ends`: what the log holds open; `known`: every assignment of the inventory, as in a run.
+    """
     by_node = [tuple(group) for _, group in groupby(assignments, key=lambda assignment: assignment.node)]
     made_at = eyes.clock()
-    entries = in_parallel(
-        lambda group: plan_node(group, eyes, look, report), by_node, eyes.inventory.controller.parallel
-    )
+
+    def plan_one(group: Sequence[Assignment]) -> tuple[Entry, ...]:
+        held = caution(group[0].node, ends, eyes.inventory, made_at)
+        return plan_node(group, eyes, look, report, held=held, known=known)
+
+    entries = in_parallel(plan_one, by_node, eyes.inventory.controller.parallel)
     return Plan(
         site=eyes.inventory.site.name,
         inventory=digest,
@@ -37,18 +55,33 @@ def dry_run(assignments: Sequence[Assignment], eyes: Eyes, look: Look, report: R
     )
 
 
-def plan_node(group: Sequence[Assignment], eyes: Eyes, look: Look, report: Reporter) -> tuple[Entry, ...]:
+def plan_node(
+    group: Sequence[Assignment],
+    eyes: Eyes,
+    look: Look,
+    report: Reporter,
+    *,
+    held: Caution,
+    known: Sequence[Assignment],
+) -> tuple[Entry, ...]:
     def entry(assignment: Assignment, answer: Answer) -> Entry:
         report(TaskDecided(assignment.node, assignment.task, answer))
         window = assignment.params.window
         return Entry(node=assignment.node, task=assignment.task, window=window, answer=answer)
 
+    def refused(because: Refuse) -> tuple[Entry, ...]:
+        return tuple(map(entry, group, refusals(because, len(group))))
+
+    if held.alone is not None:
+        return refused(held.alone)
     entries: list[Entry] = []
     try:
         with look(group[0].node) as observer:
+            if because := unsettled(judge(held.intents, known, eyes, observer)):
+                return refused(because)
             for assignment in group:
                 report(TaskStarted(assignment.node, assignment.task))
-                entries.append(entry(assignment, eyes.look(assignment, observer)))
+                entries.append(entry(assignment, held.restrain(eyes.look(assignment, observer))))
     except Exception as error:
         # A mistake of ours, on one node: said, and kept away from the others.
         LOG.exception("internal error", node=group[0].node)

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Callable
 from itertools import groupby
+from typing import NamedTuple
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
-from maintainer.model.plan import ProveService, ServiceAction, Step, Steps, Unseen
+from maintainer.model.plan import Finding, ProveService, Risk, ServiceAction, Severity, Step, Steps, Unseen
 from maintainer.model.task import Assignment
+from maintainer.planning.admission import PartnerProof
 from maintainer.running.events import Reporter, StepEnded, StepStarted
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
@@ -17,6 +19,14 @@ from maintainer.running.report import StepReport
 
 SETTLING = (0.0, 1.0, 3.0)
 """Seconds before each second look: PostgreSQL publishes its statistics with a short delay."""
+
+
+class Grave(NamedTuple):
+    """The ending after which a node must be left alone. `of_service`: of a service, which may now be down."""
+
+    step: Step
+    ending: Ending
+    of_service: bool
 
 
 class Executor:
@@ -36,6 +46,7 @@ class Executor:
     ) -> None:
         self.assignment = assignment
         self.reports: list[StepReport] = []
+        self.findings: list[Finding] = []
         self._observer, self._actor, self._eyes, self._gate, self._recorder, self._report = (
             observer,
             actor,
@@ -47,8 +58,8 @@ class Executor:
         self._pause = pause
         self._log_error: LogError | None = None
 
-    def perform(self, steps: tuple[Step, ...]) -> Ending | None:
-        """Perform the steps; answers the ending after which this node must be left alone, if there was one.
+    def perform(self, steps: tuple[Step, ...]) -> Grave | None:
+        """Perform the steps; answers after what this node must be left alone, if there was anything.
 
         A subject is begun only when all of its steps fit the window, and once begun it is finished: a service that
         was stopped is started, whatever the clock, a person or a full log says.
@@ -61,11 +72,12 @@ class Executor:
             ending = self._perform_subject(subject)
             if _grave(subject, ending):
                 ending = self._bring_back(subject) or ending
+            self._watch_partners(subject, ending)
             if self._log_error is not None:
                 raise self._log_error
             if _grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
-                return ending
+                return Grave(subject[0], ending, of_service=_touches_service(subject))
         return None
 
     def skip(self, steps: tuple[Step, ...], reason: Reason, detail: str = "") -> None:
@@ -137,6 +149,13 @@ class Executor:
             return None
         return self._perform_steps(again)
 
+    def _watch_partners(self, subject: tuple[Step, ...], ending: Ending) -> None:
+        """After an outage, see that whoever served in this node's place still does."""
+        if isinstance(ending, NotRun) or all(step.risk is not Risk.OUTAGE for step in subject):
+            return
+        for lost in self._gate.lost_partners(self.assignment.node):
+            self.findings.append(_partner_lost(self.assignment.node, lost))
+
     def _intent_if_possible(self, step: Step) -> str:
         try:
             return self._recorder.intent(self.assignment, step)
@@ -151,6 +170,16 @@ class Executor:
             self._recorder.outcome(self.assignment, step, ending, step_id)
         except LogError as error:
             self._log_error = self._log_error or error
+
+
+def _partner_lost(node: str, lost: PartnerProof) -> Finding:
+    return Finding(
+        severity=Severity.CRITICAL,
+        cause="partner-lost",
+        subject=lost.node,
+        evidence={"during_outage_of": node, "why": lost.why},
+        advice=f"{lost.node} served before {node} was taken down and does not now: look at it at once",
+    )
 
 
 def _touches_service(steps: tuple[Step, ...]) -> bool:

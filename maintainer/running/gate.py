@@ -9,11 +9,12 @@ from threading import Event
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.model.inventory import Inventory
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import ProveService, Risk, ServiceAction, Step
+from maintainer.model.plan import ProveService, Refuse, Risk, ServiceAction, Step
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
-from maintainer.planning.admission import ClockWatch, admit
+from maintainer.planning.admission import ClockWatch, PartnerProof, admit
 from maintainer.planning.forecast import predicted
+from maintainer.running.caution import caution
 from maintainer.running.observe import Clock
 from maintainer.running.partners import proofs
 from maintainer.running.ports import Look
@@ -35,6 +36,8 @@ class Gate:
     log_failed: Event = field(default_factory=Event)
     node_ahead: dict[str, timedelta] = field(default_factory=dict)
     """How far each node's clock is ahead of ours, as far as it was asked."""
+    proven: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Which partners served when a node was last let go down."""
 
     def admit(self, assignment: Assignment, steps: tuple[Step, ...]) -> NotRun | None:
         if self.stop.asked:
@@ -42,6 +45,10 @@ class Gate:
         if self.log_failed.is_set():
             return NotRun(reason=Reason.LOG_NOT_WRITABLE, detail="the intervention log failed on another node's record")
         outage = any(step.risk is Risk.OUTAGE for step in steps)
+        if (person := self._person_at_work(assignment.node, outage=outage)) is not None:
+            return NotRun(reason=Reason.PERSON_AT_WORK, detail=person.because)
+        partners = proofs(assignment.node, self.inventory, self.look) if outage else ()
+        self.proven[assignment.node] = frozenset(one.node for one in partners if one.serves)
         return admit(
             *steps,
             now=self.clock(),
@@ -49,8 +56,14 @@ class Gate:
             predicted=self._predicted(assignment, steps),
             clock=self._watch(assignment.node),
             partners=self.inventory.partners(assignment.node),
-            proofs=proofs(assignment.node, self.inventory, self.look) if outage else (),
+            proofs=partners,
         )
+
+    def lost_partners(self, node: str) -> tuple[PartnerProof, ...]:
+        """Find the partners that served before this node was taken down, and do not now."""
+        before = self.proven.get(node, frozenset())
+        now = proofs(node, self.inventory, self.look) if before else ()
+        return tuple(one for one in now if one.node in before and not one.serves)
 
     def time_for(self, assignment: Assignment, step: Step) -> timedelta:
         """A step's timeout, cut at the end of the window; starting a stopped service is never cut short."""
@@ -58,6 +71,11 @@ class Gate:
         if occurrence is None or isinstance(step.action, ServiceAction | ProveService):
             return step.timeout
         return max(timedelta(seconds=1), min(step.timeout, occurrence.closes - self.clock()))
+
+    def _person_at_work(self, node: str, *, outage: bool) -> Refuse | None:
+        """Notice also who has begun to work since this run started."""
+        found = caution(node, self.log.people_at_work(), self.inventory, self.clock())
+        return found.alone or (found.in_service if outage else None)
 
     def _predicted(self, assignment: Assignment, steps: tuple[Step, ...]) -> timedelta:
         history = self.log.durations(assignment.node, assignment.task, steps[0].subject)

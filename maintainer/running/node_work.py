@@ -9,20 +9,22 @@ import structlog
 
 from maintainer.errors import CouldNotLook, LogError
 from maintainer.intervention_log.filter import Filter
-from maintainer.intervention_log.record import Kind, Record
-from maintainer.model.outcome import Reason
-from maintainer.model.plan import Answer, Plan, Refuse, Step
+from maintainer.intervention_log.record import Kind
+from maintainer.model.outcome import Failed, Reason
+from maintainer.model.plan import Answer, Finding, Plan, Refuse, Step
 from maintainer.model.task import Assignment
 from maintainer.planning.planner import resting
 from maintainer.planning.replan import replan
+from maintainer.running.caution import Caution, group_frozen, refusals
 from maintainer.running.checkup import clock_ahead
 from maintainer.running.dry_run import broken_off
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
-from maintainer.running.execute import Executor
+from maintainer.running.execute import Executor, Grave
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
+from maintainer.running.partners import proof
 from maintainer.running.ports import Actor, Observer, Work
-from maintainer.running.reconcile import reconcile
+from maintainer.running.reconcile import judge, record_all, unsettled
 from maintainer.running.recorder import Recorder
 from maintainer.running.report import Settled, StepReport, TaskReport
 
@@ -50,7 +52,7 @@ class NodeWork:
 
     crew: Crew
     group: Sequence[Assignment]
-    open_intents: Sequence[Record]
+    caution: Caution
     tasks: list[TaskReport] = field(default_factory=list)
     settled: tuple[Settled, ...] = ()
     left_alone: Refuse | None = None
@@ -61,6 +63,9 @@ class NodeWork:
         Raises:
             LogError: the intervention log cannot be written.
         """
+        if self.caution.alone is not None:
+            self.leave_alone(self.caution.alone)
+            return
         try:
             with self.crew.work(self.group[0].node) as (observer, actor):
                 self._compare_clocks(observer)
@@ -79,8 +84,8 @@ class NodeWork:
 
     def leave_alone(self, because: Refuse) -> None:
         """Report every task as refused, without a look."""
-        for assignment in self.group:
-            self._reported(assignment, because)
+        for assignment, answer in zip(self.group, refusals(because, len(self.group)), strict=True):
+            self._reported(assignment, answer)
 
     def _compare_clocks(self, observer: Observer) -> None:
         """Windows are kept by our clock: a node that disagrees about the time may not be where we think it is."""
@@ -91,14 +96,9 @@ class NodeWork:
         self.crew.gate.node_ahead[self.group[0].node] = ahead
 
     def _reconcile(self, observer: Observer) -> None:
-        here = [one for one in self.crew.known if one.node == self.group[0].node]
-        self.settled = reconcile(self.open_intents, here, self.crew.eyes, observer, self.crew.recorder)
-        open_still = [one for one in self.settled if one.ending == "unknown"]
-        if open_still:
-            self.left_alone = Refuse(
-                because=f"how an earlier run left {open_still[0].subject} is not known, and looking again did not tell",
-                hint="look at the node yourself; the next run tries again",
-            )
+        judged = judge(self.caution.intents, self.crew.known, self.crew.eyes, observer)
+        self.settled = record_all(judged, self.crew.recorder)
+        self.left_alone = unsettled(judged)
 
     def _task(self, assignment: Assignment, observer: Observer, actor: Actor) -> None:
         if self.left_alone is not None:
@@ -111,7 +111,7 @@ class NodeWork:
             self.crew.report(TaskDecided(assignment.node, assignment.task, rest))
             self.tasks.append(_task_report(assignment, rest))
             return
-        answer = self.crew.eyes.look(assignment, observer)
+        answer = self.caution.restrain(self.crew.eyes.look(assignment, observer))
         executor = Executor(
             assignment,
             observer,
@@ -123,15 +123,34 @@ class NodeWork:
             pause=self.crew.pause,
         )
         self._announce(assignment, answer)
+        found: tuple[Finding, ...] = ()
         try:
             grave = executor.perform(self._approved_steps(assignment, answer, executor))
+            found = (*executor.findings, *(self._after(assignment, grave) if grave else ()))
+            for finding in found:
+                self.crew.recorder.finding(assignment, finding)
         finally:
-            self.tasks.append(_task_report(assignment, answer, tuple(executor.reports)))
-        if grave is not None:
-            self.left_alone = Refuse(
-                because=f"{assignment.task} ended as {grave.ending} on this node",
-                hint=f"see `maintainer log list --node {assignment.node}`, and look at the node before the next run",
-            )
+            told = answer.model_copy(update={"findings": (*answer.findings, *found)})
+            self.tasks.append(_task_report(assignment, told, tuple(executor.reports)))
+
+    def _after(self, assignment: Assignment, grave: Grave) -> tuple[Finding, ...]:
+        """Leave the node alone for tonight; when it may be down, its group too, until a person says otherwise."""
+        node, ending = assignment.node, grave.ending.ending
+        self.left_alone = Refuse(
+            because=f"{assignment.task} ended as {ending} on this node",
+            hint=f"see `maintainer log list --node {node}`, and look at the node before the next run",
+        )
+        group = self.crew.eyes.inventory.group_of(node)
+        if group is None or not grave.of_service or self._serves_all_the_same(grave):
+            return ()
+        why = f"{assignment.task} of {grave.step.subject} ended as {ending} on {node}, which is not known to serve"
+        self.crew.recorder.frozen(group[0], assignment, why)
+        return (group_frozen(group[0], node, why),)
+
+    def _serves_all_the_same(self, grave: Grave) -> bool:
+        """Ask again after a definite failure; after a lost link a stop may still be under way, so no answer counts."""
+        node, inventory = self.group[0].node, self.crew.eyes.inventory
+        return isinstance(grave.ending, Failed) and proof(node, inventory.nodes[node], self.crew.gate.look).serves
 
     def _last_look(self, assignment: Assignment) -> datetime | None:
         """When an earlier run last looked here and was not refused."""

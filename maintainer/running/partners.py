@@ -9,10 +9,11 @@ from maintainer.running.ports import Look
 
 def proofs(node: str, inventory: Inventory, look: Look) -> tuple[PartnerProof, ...]:
     """Ask every partner of a node whether it serves. Who cannot be asked does not."""
-    return tuple(_proof(partner, inventory.nodes[partner], look) for partner in inventory.partners(node))
+    return tuple(proof(partner, inventory.nodes[partner], look) for partner in inventory.partners(node))
 
 
-def _proof(name: str, node: Node, look: Look) -> PartnerProof:
+def proof(name: str, node: Node, look: Look) -> PartnerProof:
+    """Ask one node whether it serves."""
     try:
         with look(name) as observer:
             why = silence(node, observer.observe)

@@ -1,9 +1,10 @@
 """Before anything new: how did what an earlier run left open end? Decided by looking, never by guessing."""
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from maintainer.intervention_log.record import Record
-from maintainer.model.plan import Steps, Unseen
+from maintainer.model.plan import Nothing, Refuse, Steps
 from maintainer.model.task import Assignment
 from maintainer.running.observe import Eyes
 from maintainer.running.ports import Observer
@@ -11,30 +12,59 @@ from maintainer.running.recorder import Recorder
 from maintainer.running.report import Settled
 
 
-def reconcile(
-    intents: Sequence[Record], assignments: Sequence[Assignment], eyes: Eyes, observer: Observer, recorder: Recorder
-) -> tuple[Settled, ...]:
-    """Settle one node's open intents. One that cannot be looked at stays open and is reported as unknown."""
-    by_task = {assignment.task: assignment for assignment in assignments}
-    return tuple(_settle(intent, by_task.get(intent.task), eyes, observer, recorder) for intent in intents)
+class Judged(NamedTuple):
+    """An open intent, and what looking at its subject again showed."""
+
+    intent: Record
+    ending: Literal["done", "failed", "unknown"]
+    text: str
 
 
-def _settle(
-    intent: Record, assignment: Assignment | None, eyes: Eyes, observer: Observer, recorder: Recorder
-) -> Settled:
-    answer = eyes.look(assignment, observer) if assignment else None
-    if answer is None:
-        ending, text = "unknown", "its task is no longer in the inventory: look at the node yourself"
-        recorder.reconciled(intent, ending, text)
-    elif isinstance(answer, Unseen):
-        ending = "unknown"
-    else:
-        due = answer.steps if isinstance(answer, Steps) else ()
-        still = next((step.reason for step in due if step.subject == intent.subject), "")
-        ending, text = (
-            ("failed", f"looked again: still due, {still}") if still else ("done", "looked again: no longer due")
-        )
-        recorder.reconciled(intent, ending, text)
-    return Settled.model_validate(
-        {"node": intent.node, "task": intent.task, "subject": intent.subject, "ending": ending}
+def judge(
+    intents: Sequence[Record], assignments: Sequence[Assignment], eyes: Eyes, observer: Observer
+) -> tuple[Judged, ...]:
+    """Look again at what one node's open intents were about. Changes nothing and records nothing."""
+    by_task = {one.task: one for one in assignments if intents and one.node == intents[0].node}
+    return tuple(_judge(intent, by_task.get(intent.task), eyes, observer) for intent in intents)
+
+
+def unsettled(judged: Sequence[Judged]) -> Refuse | None:
+    """Keep off a node on which something is not known that looking cannot tell."""
+    open_still = [one for one in judged if one.ending == "unknown"]
+    if not open_still:
+        return None
+    intent, _, text = open_still[0]
+    return Refuse(
+        because=f"how an earlier run left {intent.subject} ({intent.task}) is not known: {text}",
+        hint=how_to_settle(intent),
     )
+
+
+def record_all(judged: Sequence[Judged], recorder: Recorder) -> tuple[Settled, ...]:
+    """Write down what was seen; what is still unknown stays open, for the next run or for a person."""
+    for one in judged:
+        recorder.reconciled(one.intent, one.ending, one.text)
+    return tuple(
+        Settled(node=one.intent.node, task=one.intent.task, subject=one.intent.subject, ending=one.ending)
+        for one in judged
+    )
+
+
+def how_to_settle(intent: Record) -> str:
+    return (
+        f"the next run looks again; or look at {intent.node} yourself and say how it ended:"
+        f" `maintainer settle {intent.step} --as done|failed --why …`"
+    )
+
+
+def _judge(intent: Record, assignment: Assignment | None, eyes: Eyes, observer: Observer) -> Judged:
+    if assignment is None:
+        return Judged(intent, "unknown", "its task is no longer in the inventory")
+    answer = eyes.look(assignment, observer)
+    if not isinstance(answer, Steps | Nothing):
+        return Judged(intent, "unknown", f"looking again did not tell: {answer.because}")
+    due = answer.steps if isinstance(answer, Steps) else ()
+    still = next((step.reason for step in due if step.subject == intent.subject), "")
+    if still:
+        return Judged(intent, "failed", f"looked again: still due, {still}")
+    return Judged(intent, "done", "looked again: no longer due")

@@ -5,7 +5,7 @@ from typing import Any
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Unknown
-from maintainer.model.plan import Answer, Nothing, Refuse, Step, Steps, Unseen
+from maintainer.model.plan import Answer, Finding, Nothing, Refuse, Step, Steps, Unseen
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
 
@@ -36,9 +36,16 @@ class Recorder:
         because = "" if isinstance(answer, Steps) else answer.because
         self._append(Kind.DECIDED, **where, window=assignment.params.window, reason=answer.kind, text=because)
         for finding in answer.findings:
-            self._append(Kind.FINDING, **where, subject=finding.subject, finding=finding)
+            self.finding(assignment, finding)
         for kept in answer.measured:
             self._append(Kind.MEASURED, **where, subject=kept.subject, measured={kept.name: kept.value})
+
+    def finding(self, assignment: Assignment, finding: Finding) -> None:
+        self._append(Kind.FINDING, node=assignment.node, task=assignment.task, subject=finding.subject, finding=finding)
+
+    def frozen(self, group: str, assignment: Assignment, why: str) -> None:
+        """From now on, every run leaves the members of the group alone until a person thaws it."""
+        self._append(Kind.GROUP_FROZEN, node=assignment.node, task=assignment.task, subject=group, text=why)
 
     def intent(self, assignment: Assignment, step: Step) -> str:
         """Say what is about to be done, before it is; answers the step's id."""

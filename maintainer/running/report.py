@@ -11,6 +11,7 @@ from maintainer.model.values import Name, Value
 REFUSING = {
     Reason.PARTNER_NOT_SERVING,
     Reason.GROUP_STOPPED,
+    Reason.PERSON_AT_WORK,
     Reason.UNRECONCILED,
     Reason.CLOCK_STEPPED,
 }

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from maintainer.errors import LogError
-from maintainer.intervention_log.record import Record
+from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.model.plan import Refuse
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
 from maintainer.planning.order import lanes
+from maintainer.running.caution import caution
 from maintainer.running.dry_run import in_parallel
 from maintainer.running.node_work import Crew, NodeWork
 from maintainer.running.report import RunReport
@@ -25,7 +26,7 @@ def work_a_shift(crew: Crew, assignments: Sequence[Assignment], missed: Sequence
     crew.recorder.opened(f"{len(assignments)} tasks on {len({a.node for a in assignments})} nodes")
     for occurrence in missed:
         crew.recorder.missed(occurrence)
-    shift = _Shift(crew, assignments, crew.recorder.log.open_intents())
+    shift = _Shift(crew, assignments, crew.recorder.log.open_ends())
     by_lane = lanes([assignment.node for assignment in assignments], crew.eyes.inventory.groups)
     worked = in_parallel(shift.work_lane, by_lane, crew.eyes.inventory.controller.parallel)
     if shift.log_error is not None:
@@ -36,8 +37,8 @@ def work_a_shift(crew: Crew, assignments: Sequence[Assignment], missed: Sequence
 
 
 class _Shift:
-    def __init__(self, crew: Crew, assignments: Sequence[Assignment], open_intents: Sequence[Record]) -> None:
-        self._crew, self._assignments, self._open_intents = crew, assignments, open_intents
+    def __init__(self, crew: Crew, assignments: Sequence[Assignment], ends: OpenEnds) -> None:
+        self._crew, self._assignments, self._ends = crew, assignments, ends
         self._lock = threading.Lock()
         self.log_error: LogError | None = None
 
@@ -71,8 +72,8 @@ class _Shift:
 
     def _node(self, name: str) -> NodeWork:
         group = tuple(assignment for assignment in self._assignments if assignment.node == name)
-        intents = tuple(intent for intent in self._open_intents if intent.node == name)
-        return NodeWork(crew=self._crew, group=group, open_intents=intents)
+        eyes = self._crew.eyes
+        return NodeWork(crew=self._crew, group=group, caution=caution(name, self._ends, eyes.inventory, eyes.clock()))
 
 
 def _report(crew: Crew, opened_at: datetime, missed: Sequence[Occurrence], nodes: list[NodeWork]) -> RunReport:

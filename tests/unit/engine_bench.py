@@ -73,7 +73,12 @@ class Night:
     known: Sequence[Assignment] = ()
 
     def plan(self) -> Plan:
-        return dry_run(self.assignments, self.eyes, self.fleet.look, self.events.append, "inventory")
+        with InterventionLog.read(self.state) as log:
+            ends = log.open_ends()
+        known = self.known or self.assignments
+        return dry_run(
+            self.assignments, self.eyes, self.fleet.look, self.events.append, "inventory", ends=ends, known=known
+        )
 
     def run(self, approved: Plan | None = None, run: str = "r1") -> RunReport:
         with self.log() as log:
