@@ -1,0 +1,70 @@
+"""The machine that `maintainer` runs on: its inventory and keys, and commands on the lab's network."""
+
+import os
+import secrets
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from tests.e2e import driver
+from tests.lab.enclosure import Enclosure
+from tests.lab.image import environment
+from tests.lab.node import LabNode
+
+_TEMPLATE = Path(__file__).with_name("inventory.toml")
+
+
+@dataclass(frozen=True)
+class LabController(driver.Controller):
+    """`do`, `json`, `start`, `records` and `edit` as for every controller; what it runs can reach the nodes."""
+
+    room: Enclosure
+    client_key: Path
+    database_password: Path
+
+    def argv(self, *words: str) -> list[str]:
+        return self.room.on_its_network(super().argv(*words))
+
+    def admit_to(self, node: LabNode) -> str:
+        """Give a node its own host key and let this controller in; answers the line that pins it."""
+        key = self.client_key.with_name(f"{node.name}_host_key")
+        _make_key(key)
+        node.write("/etc/ssh/ssh_host_ed25519_key", key.read_text().rstrip("\n"), mode=0o600)
+        key.unlink()
+        public = self.client_key.with_suffix(".pub").read_text().strip()
+        node.write("/home/maintainer/.ssh/authorized_keys", public, owner="maintainer:")
+        return " ".join(key.with_suffix(".pub").read_text().split()[:2])
+
+    def let_into_database_of(self, node: LabNode) -> None:
+        """Set the password of the role that this controller logs in as."""
+        password = self.database_password.read_text().strip()
+        node.sql(f"ALTER ROLE maintainer PASSWORD '{password}';", database="postgres")
+
+    def write_inventory(self, nodes: dict[str, LabNode], host_keys: dict[str, str]) -> None:
+        values = {"controller": str(self.inventory.parent)}
+        for name, node in nodes.items():
+            word = name.replace("-", "_")
+            values |= {f"{word}_address": node.address, f"{word}_key": host_keys[name]}
+        self.inventory.write_text(Template(_TEMPLATE.read_text("utf-8")).substitute(values), "utf-8")
+
+
+def controller(folder: Path, room: Enclosure) -> LabController:
+    """Set up a controller in a new folder: keys and password, but no inventory yet."""
+    folder.mkdir(mode=0o700)
+    made = LabController(
+        inventory=folder / "inventory.toml",
+        state=folder / "state",
+        room=room,
+        client_key=folder / "client_key",
+        database_password=folder / "database_password",
+    )
+    _make_key(made.client_key)
+    with os.fdopen(os.open(made.database_password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(f"{secrets.token_hex(16)}\n")
+    return made
+
+
+def _make_key(file: Path) -> None:
+    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", file.name, "-f", str(file)]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, env=environment())

@@ -1,0 +1,90 @@
+"""Two PACS nodes and the controller that looks after them, for as long as a test or a person needs them."""
+
+import atexit
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+from tests.lab.controller import LabController, controller
+from tests.lab.enclosure import Enclosure
+from tests.lab.image import LabError, image, why_not
+from tests.lab.leftovers import claim, sweep
+from tests.lab.node import LabNode
+
+ADDRESSES = {"pacs-a": "10.20.0.11", "pacs-b": "10.20.0.12"}
+
+
+class Lab:
+    """`nodes` by name, and the `controller`. Nothing of it is left after `down`, nor when this process is killed.
+
+    The nodes' addresses exist on the lab's own network only: whoever calls them is a command of the controller, or
+    does it inside `network()`.
+    """
+
+    def __init__(self, folder: Path, room: Enclosure) -> None:
+        self.folder, self.room = folder, room
+        self.controller: LabController = controller(folder / "controller", room)
+        self.nodes = {
+            name: LabNode(name, address, room, folder / name, f"{folder.name}-{name}")
+            for name, address in ADDRESSES.items()
+        }
+        self._held = contextlib.ExitStack()
+
+    @classmethod
+    def up(cls, name: str | None = None) -> Self:
+        """Boot both nodes side by side and wait until they serve. There may be many labs, each under its own name.
+
+        Raises:
+            LabError: there can be no lab here, or one of that name is up.
+        """
+        if why := why_not():
+            raise LabError(why)
+        sweep()
+        with contextlib.ExitStack() as held:
+            folder = held.enter_context(claim(name or secrets.token_hex(4)))
+            root = held.enter_context(image())
+            room = held.enter_context(contextlib.closing(Enclosure()))
+            lab = cls(folder, room)
+            lab._boot(root)
+            lab._held = held.pop_all()
+        atexit.register(lab.down)
+        return lab
+
+    def down(self) -> None:
+        """End everything; comes back when nothing is left. May be called twice."""
+        atexit.unregister(self.down)
+        self._held.close()
+
+    def network(self) -> contextlib.AbstractContextManager[None]:
+        """Let this thread, and those that it starts meanwhile, reach the nodes."""
+        return self.room.network()
+
+    def on_all(self, do: Callable[[LabNode], object]) -> None:
+        """Do something to every node, side by side."""
+        with ThreadPoolExecutor(len(self.nodes)) as pool:
+            list(pool.map(do, self.nodes.values()))
+
+    def _boot(self, root: Path) -> None:
+        for node in self.nodes.values():
+            node.build(root)
+        pinned = {name: self.controller.admit_to(node) for name, node in self.nodes.items()}
+        self.controller.write_inventory(self.nodes, pinned)
+        self.on_all(self._start)
+
+    def _start(self, node: LabNode) -> None:
+        node.power_on()
+        node.wait_until_it_serves()
+        self.controller.let_into_database_of(node)
+
+
+@contextlib.contextmanager
+def lab(name: str | None = None) -> Iterator[Lab]:
+    """Lend a lab until the block ends."""
+    lent = Lab.up(name)
+    try:
+        yield lent
+    finally:
+        lent.down()

@@ -1,0 +1,95 @@
+"""What a lab puts where the kernel does not take it away by itself: a folder and control groups, under a lock.
+
+Whoever is killed leaves them behind, unlocked; the next lab sweeps them up.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.lab.image import CACHE, LabError, remove
+
+RUNNING = CACHE / "running"
+PREFIX = "maintainer-lab-"
+CGROUP_TOPS = tuple(
+    top
+    for top in map(Path, ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"))
+    if (top / "cgroup.procs").exists()
+)
+_ENDS_WITHIN = 20  # seconds; processes of somebody who was just killed
+
+
+@contextlib.contextmanager
+def claim(name: str) -> Iterator[Path]:
+    """Lend a folder under that name, and the control groups that begin with it, until the block ends.
+
+    Raises:
+        LabError: a lab of that name is up; says whose.
+    """
+    RUNNING.mkdir(parents=True, exist_ok=True)
+    lock_file = RUNNING / f"{PREFIX}{name}.lock"
+    with lock_file.open("a+") as lock:
+        if not _locked(lock.fileno()):
+            raise LabError(f"the lab {name} is up already (process {owner(name)})")
+        _clear(lock_file.with_suffix(""))
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        folder = lock_file.with_suffix("")
+        folder.mkdir(mode=0o755)
+        try:
+            yield folder
+        finally:
+            _clear(folder)
+            lock_file.unlink()
+
+
+def owner(name: str) -> int | None:
+    """Give the process that holds the lab of that name, if one does."""
+    lock_file = RUNNING / f"{PREFIX}{name}.lock"
+    with contextlib.suppress(FileNotFoundError), lock_file.open("r+") as lock:
+        if not _locked(lock.fileno()):
+            return int(lock.read() or 0)
+    return None
+
+
+def sweep() -> None:
+    """Remove what labs left whose owner is gone."""
+    for lock_file in RUNNING.glob(f"{PREFIX}*.lock"):
+        with contextlib.suppress(FileNotFoundError), lock_file.open("r+") as lock:
+            if _locked(lock.fileno()):
+                _clear(lock_file.with_suffix(""))
+                lock_file.unlink(missing_ok=True)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _clear(folder: Path) -> None:
+    for top in CGROUP_TOPS:
+        for cgroup in top.glob(f"{folder.name}-*"):
+            _remove_cgroup(cgroup)
+    remove(folder)
+
+
+def _remove_cgroup(cgroup: Path) -> None:
+    """Remove a control group and those below it, as soon as the processes in them have ended."""
+    until = time.monotonic() + _ENDS_WITHIN
+    while cgroup.exists():
+        for below in sorted((d for d in cgroup.rglob("*") if d.is_dir()), reverse=True):
+            with contextlib.suppress(OSError):
+                below.rmdir()
+        with contextlib.suppress(OSError):
+            cgroup.rmdir()
+            return
+        if time.monotonic() > until:
+            raise LabError(f"processes of a lab live on in {cgroup}")
+        time.sleep(0.05)

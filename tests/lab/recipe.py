@@ -1,0 +1,51 @@
+"""What the lab's machines are made of. A change here, or of a file in `pacs_node/`, makes a new image."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NODE_FILES = Path(__file__).with_name("pacs_node")
+
+# A mirror may lag behind its own expiry date; recommended packages would double the size.
+APT_OPTIONS = ('Acquire::Check-Valid-Until "false"', 'APT::Install-Recommends "false"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to make one root folder with mmdebstrap.
+
+    Attributes:
+        variant: `minbase` is a Debian that boots; `extract` only unpacks, which is enough to run a program in.
+        files: folder that is copied into the root as /image for `setup.sh`, which finishes it.
+    """
+
+    name: str
+    release: str
+    variant: str
+    packages: tuple[str, ...]
+    files: Path | None = field(default=None)
+
+    def digest(self) -> str:
+        """Name what comes out by all that goes in, but for the packages' versions."""
+        seen = hashlib.sha256(repr((self.name, self.release, self.variant, self.packages, APT_OPTIONS)).encode())
+        for file in sorted(self.files.iterdir()) if self.files else ():
+            seen.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        return seen.hexdigest()
+
+
+PACS_NODE = Recipe(
+    name="pacs-node",
+    release="bookworm",
+    variant="minbase",
+    packages=(
+        *("systemd", "systemd-sysv", "dbus", "openssh-server", "iproute2", "procps", "python3", "sudo"),
+        *("postgresql-15", "orthanc", "orthanc-postgresql", "dcmtk"),
+    ),
+    files=NODE_FILES,
+)
+OLD_PYTHONS = Recipe(
+    name="old-pythons",
+    release="bullseye",
+    variant="extract",
+    packages=("python3", "pypy3", "libc-bin", "dash", "coreutils"),
+)
