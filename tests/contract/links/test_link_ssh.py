@@ -143,7 +143,7 @@ def test_closing_leaves_no_thread_and_no_descriptor(server: SshServer) -> None:
     for _ in range(5):
         with SshLink.connect("pacs-a", server.node()) as link:
             link.run("true", b"", PLENTY)
-    assert threading.active_count() <= threads
+    wait_for(lambda: threading.active_count() <= threads and open_files() <= descriptors)
     assert open_files() <= descriptors
 
 
