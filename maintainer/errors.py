@@ -93,6 +93,10 @@ class ActionFailed(MaintainerError):
     """The node or the database answered that the action did not succeed."""
 
 
+class StillInUse(ActionFailed):
+    """Somebody still uses what was to be stopped; nothing was stopped."""
+
+
 class LogError(MaintainerError):
     """The intervention log cannot be written, read or trusted."""
 

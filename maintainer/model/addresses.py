@@ -30,6 +30,17 @@ AeTitle = Annotated[
     ),
 ]
 """Source: DICOM PS3.5, 6.2, VR AE."""
+Uid = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-2](\.(0|[1-9][0-9]*))+$", max_length=64),
+    Called("a UID", "it is numbers with dots between them, such as 1.2.840.99, 64 characters at most"),
+]
+"""Source: DICOM PS3.5, 9.1."""
+PixelDigest = Annotated[
+    str,
+    StringConstraints(pattern=r"^[0-9a-f]{64}$"),
+    Called("a digest", "it is the 64 hexadecimal digits that `maintainer check` shows"),
+]
 Address = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9:.\-]+$", max_length=253),

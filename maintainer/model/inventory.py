@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
-from maintainer.model.addresses import Address, AddressOrSocketFolder, AeTitle, Port
+from maintainer.model.addresses import Address, AddressOrSocketFolder, AeTitle, PixelDigest, Port, Uid
 from maintainer.model.values import AbsolutePath, Called, Duration, Name, TimeLimit, Value
 from maintainer.model.window import Window
 
@@ -42,6 +42,7 @@ class Role(StrEnum):
     STORE = "store"
     DICOM = "dicom"
     CLEANUP = "cleanup"
+    REBOOT = "reboot"
 
 
 class SecretFile(Value):
@@ -138,11 +139,24 @@ class Ssh(Value):
     )
     key: Secret | None = Field(None, description="private key; without it, the keys that ssh-agent holds")
     sudo: bool = Field(default=False, description="run the node program under `sudo -n`")
+    prepared: bool = Field(
+        default=False, description="the node runs its own program by its own policy: see `maintainer node prepare`"
+    )
 
 
 ServiceProbe = Annotated[
     Literal["c-echo", "select-1"],
     Field(description="what tells that it serves: c-echo for an archive, select-1 for a database"),
+]
+
+
+After = Annotated[
+    tuple[Name, ...],
+    Field(
+        max_length=64,
+        strict=False,
+        description="services of this node that it needs: they start before it and stop after it",
+    ),
 ]
 
 
@@ -156,6 +170,7 @@ class UnitService(Value):
     ] = Field(description="the unit's full name, such as orthanc.service")
     timeout: TimeLimit = Field(dt.timedelta(minutes=5), description="longest time to start or to stop")
     answers: ServiceProbe = "c-echo"
+    after: After = ()
 
 
 class CommandService(Value):
@@ -170,6 +185,7 @@ class CommandService(Value):
     pid_file: AbsolutePath = Field(description="file that holds the number of its process")
     timeout: TimeLimit = Field(dt.timedelta(minutes=5), description="longest time to start or to stop")
     answers: ServiceProbe = "c-echo"
+    after: After = ()
 
 
 def _service_kind(given: Any) -> str | None:
@@ -205,7 +221,7 @@ class Database(Value):
 class Store(Value):
     """The folder of DICOM objects. There is no verb in this product that writes to it."""
 
-    archive: Literal["practice"] = Field(description="the product whose index lists the objects")
+    archive: Literal["orthanc", "practice"] = Field(description="the product whose index lists the objects")
     path: AbsolutePath = Field(description="folder of the objects on the node; it is only ever read")
 
 
@@ -216,6 +232,13 @@ class Dicom(Value):
     ae_title: AeTitle = Field(description="AE title that the archive is called by")
     calling_ae_title: AeTitle = Field("MAINTAINER", description="AE title that the archive sees calling")
     timeout: TimeLimit = Field(dt.timedelta(seconds=10), description="longest wait for an answer")
+    canary: Uid | None = Field(
+        None,
+        description="Study Instance UID of a small study without a patient, fetched to prove that images can be had",
+    )
+    canary_digest: PixelDigest | None = Field(
+        None, description="digest of the canary's pixels, as `maintainer check` tells it"
+    )
 
 
 class CleanupRoot(Value):
@@ -248,6 +271,10 @@ class Node(Value):
     database: Database | None = Field(None, description="the archive's PostgreSQL database")
     store: Store | None = Field(None, description="the archive's folder of DICOM objects")
     dicom: Dicom | None = Field(None, description="the archive's DICOM address")
+    mounts: tuple[AbsolutePath, ...] = Field(
+        (), max_length=64, strict=False, description="mount points that must be mounted and not empty for it to serve"
+    )
+    reboot: bool = Field(default=False, description="whether the task node-reboot may reboot this machine")
     cleanup: dict[Name, CleanupRoot] = Field({}, description="folders in which old files may be removed")
     tasks: dict[Name, dict[str, Any]] = Field({}, description="settings of [tasks.NAME] that differ on this node")
 

@@ -40,6 +40,21 @@ class NodeOperation(Value):
     request: dict[str, JsonValue]
 
 
+class Drain(Value):
+    """Wait until every DICOM association with the node has ended. Changes nothing, and fails when they do not end."""
+
+    kind: Literal["drain"] = "drain"
+    within: Duration
+    refuse_while_receiving: bool = False
+
+
+class Reboot(Value):
+    """Reboot the node and wait until it answers with another boot id."""
+
+    kind: Literal["reboot"] = "reboot"
+    within: Duration
+
+
 class ProveService(Value):
     """Wait until the node serves again: every probe that it has answers. Changes nothing."""
 
@@ -47,7 +62,7 @@ class ProveService(Value):
     within: Duration
 
 
-Action = Annotated[Sql | ServiceAction | NodeOperation | ProveService, Field(discriminator="kind")]
+Action = Annotated[Sql | ServiceAction | NodeOperation | Drain | Reboot | ProveService, Field(discriminator="kind")]
 
 
 class Risk(StrEnum):
@@ -146,6 +161,7 @@ class Entry(Value):
     task: Name
     window: Name
     answer: Answer
+    asked_at: dt.datetime | None = Field(None, description="when somebody asked for it, whatever its age")
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -170,4 +186,6 @@ class Plan(Value):
             for s in e.steps
         ]
         scope = [self.format, self.site, self.inventory, self.expires_at.isoformat(), effects]
+        asked = [[e.node, e.task, e.asked_at.isoformat()] for e in self.entries if e.asked_at]
+        scope += [asked] if asked else []
         return hashlib.sha256(json.dumps(scope, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

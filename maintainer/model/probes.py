@@ -11,9 +11,14 @@ Ask = Callable[[Probe], JsonValue]
 
 
 def probes(node: Node) -> tuple[Probe, ...]:
-    """Every way in which a client can ask this node."""
-    asked = [Probe(by="select-1")] if node.database else []
-    return (*asked, *([Probe(by="c-echo")] if node.dicom else []))
+    """Every way in which a client can ask this node, the quickest first."""
+    declared = {
+        "select-1": node.database,
+        "c-echo": node.dicom,
+        "mounts": node.mounts,
+        "canary": node.dicom and node.dicom.canary,
+    }
+    return tuple(Probe.model_validate({"by": by}) for by, there in declared.items() if there)
 
 
 def silence(node: Node, ask: Ask) -> str:
@@ -22,7 +27,7 @@ def silence(node: Node, ask: Ask) -> str:
     >>> silence(Node.model_construct(database=None, dicom=None), lambda probe: None)
     'it has neither a database nor a DICOM service to ask'
     """
-    if not probes(node):
+    if not (node.database or node.dicom):
         return "it has neither a database nor a DICOM service to ask"
     for probe in probes(node):
         answer = ask(probe)

@@ -34,13 +34,15 @@ class NodeQuery(Value):
 
 
 class Probe(Value):
-    """Ask as a client would: `c-echo` of the archive or `select-1` of the database.
+    """Ask as a client would: `c-echo` of the archive, `select-1` of the database, or whether images can be had.
+
+    `canary` fetches the canary study and compares its pixels; `mounts` looks for the declared mounts and their content.
 
     Answers `{"answered": bool, "why": str, "seconds": float}`: silence is an answer here, not a failure to look.
     """
 
     kind: Literal["probe"] = "probe"
-    by: Literal["c-echo", "select-1"]
+    by: Literal["c-echo", "select-1", "canary", "mounts"]
 
 
 class StoreScan(Value):
@@ -82,9 +84,13 @@ class Seen(Value):
 
 
 class Facts(Seen):
-    """What was observed, at one instant."""
+    """What was observed, at one instant.
+
+    `asked_at`: somebody asked for this task then, whatever its age; due unless it was done since.
+    """
 
     observed_at: dt.datetime
+    asked_at: dt.datetime | None = None
 
 
 P = TypeVar("P", bound=Params)
@@ -99,6 +105,8 @@ class Task(ABC, Generic[P, F]):
     """
 
     name: ClassVar[Name]
+    on_request: ClassVar[bool] = False
+    """Whether `--now` may ask for it: its plan then heeds `asked_at`."""
     roles: ClassVar[frozenset[Role]]
     params: ClassVar[type[Any]]
     facts: ClassVar[type[Any]]
@@ -123,3 +131,4 @@ class Assignment(Value):
     node: Name
     task: Name
     params: Params
+    asked_at: dt.datetime | None = None

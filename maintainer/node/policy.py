@@ -6,6 +6,7 @@ from typing import NamedTuple, Tuple
 from maintainer.node.envelope import BadRequest, Refused, mapping, name, number, text, texts
 from maintainer.node.store import Store
 
+PREPARE_ANEW = "if that is wanted, run what `maintainer node prepare NAME` prints on the node again"
 _NEVER_A_ROOT = ("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr")
 _YEAR = 366 * 86400
 _UNIT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.@-")
@@ -47,28 +48,43 @@ class Policy:
         Refused: it is, and no node should follow it.
     """
 
+    prepared = False
+    """Whether the node has a policy of its own, which this one lies within."""
+
     def __init__(self, fields):
-        mapping(fields, "policy", ("services", "roots", "store", "not_objects"))
+        mapping(fields, "policy", ("services", "roots", "store", "not_objects"), ("mounts", "may_reboot"))
         services = mapping(fields["services"], "policy.services", (), optional=None)
         roots = mapping(fields["roots"], "policy.roots", (), optional=None)
         self.services = {name(key, "a service"): _service(key, services[key]) for key in services}
         self.roots = {name(key, "a root"): _root(key, roots[key]) for key in roots}
         self.not_objects = texts(fields["not_objects"], "policy.not_objects")
+        self.mounts = tuple(_path(one, "policy.mounts") for one in texts(fields.get("mounts", []), "policy.mounts"))
+        self.may_reboot = fields.get("may_reboot", False)
+        if not isinstance(self.may_reboot, bool):
+            raise BadRequest("policy.may_reboot is neither true nor false")
         self.store = None if fields["store"] is None else Store(_path(fields["store"], "policy.store"), self.is_object)
         _check_disjoint(self.roots, self.store)
+        self.outside = {}
+        """What was asked for and does not lie within the node's own policy: "service orthanc" → why."""
 
     def is_object(self, file_name):
         return not any(fnmatchcase(file_name, pattern) for pattern in self.not_objects)
 
     def service(self, key):
         if key not in self.services:
+            self._refuse("service " + key)
             raise Refused("this node has no service of that name", "declare it in [nodes.NAME.services]")
         return self.services[key]
 
     def root(self, key):
         if key not in self.roots:
+            self._refuse("root " + key)
             raise Refused("this node has no cleanup root of that name", "declare it in [nodes.NAME.cleanup]")
         return self.roots[key]
+
+    def _refuse(self, what):
+        if what in self.outside:
+            raise Refused(self.outside[what], PREPARE_ANEW)
 
 
 def _service(key, fields):

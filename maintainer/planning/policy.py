@@ -17,6 +17,8 @@ def policy_of(node: Node, not_objects: Sequence[str]) -> dict[str, JsonValue]:
         "roots": {name: _root(root) for name, root in node.cleanup.items()},
         "store": node.store.path if node.store else None,
         "not_objects": list(not_objects),
+        "mounts": list(node.mounts),
+        "may_reboot": node.reboot,
     }
 
 
