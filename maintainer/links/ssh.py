@@ -3,8 +3,10 @@
 Commands run without a terminal: when the link is cut, a command on a terminal would be killed half-way.
 """
 
+import contextlib
 import logging
 import secrets as randomness
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -251,6 +253,9 @@ def _patiently(attempt: Callable[[], paramiko.Transport], deadline: Deadline) ->
 def _end(transport: paramiko.Transport) -> None:
     # The handshake's timer thread would otherwise keep the process alive until it fires.
     transport.packetizer.complete_handshake()
+    # Wakes the reading thread, which would otherwise look up only every 100 ms.
+    with contextlib.suppress(OSError):
+        transport.sock.shutdown(socket.SHUT_RDWR)
     transport.close()
     if transport.is_alive() and transport is not threading.current_thread():
         transport.join(2.0)

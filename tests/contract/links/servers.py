@@ -125,6 +125,7 @@ def start_openssh(folder: Path, *, kind: str = "ed25519", weak: str = "", option
         "KbdInteractiveAuthentication no",
         "PermitRootLogin yes",
         "LogLevel VERBOSE",
+        "SetEnv SHLVL=2",  # or bash would read the user's .bashrc, whatever that costs
         *weakness.get(weak, ()),
         *options,
     ]
