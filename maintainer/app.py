@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -163,9 +164,15 @@ class Maintainer:
         from maintainer.links.fleet import Fleet  # noqa: PLC0415 (paramiko and psycopg: only for who touches nodes)
         from maintainer.links.node_program import zipapp_bytes  # noqa: PLC0415 (as above)
 
-        fleet = Fleet(self.inventory, run_id or "dry run", zipapp_bytes([files("tasks.node")]), log.history)
+        fleet = Fleet(self.inventory, run_id or "dry run", zipapp_bytes(self._node_folders()), log.history)
         self.stop.on_abandon(fleet.cut)
         return fleet
+
+    def _node_folders(self) -> list[Traversable]:
+        """The programs for nodes that come with each task's package, in its folder `node`."""
+        packages = {type(task).__module__.rpartition(".")[0] for task in self.tasks.values()}
+        folders = (files(package) / "node" for package in sorted(filter(None, packages)))
+        return [folder for folder in folders if folder.is_dir()]
 
     def open_log(self) -> InterventionLog:
         return InterventionLog.open(self.state, origin=self.inventory.site.name, **self._index())

@@ -9,6 +9,8 @@ from maintainer.model.plan import Answer, Finding, Plan, Refuse, Severity, Step,
 from maintainer.model.values import Name, Value
 
 REFUSING = {
+    Reason.OUTSIDE_WINDOW,
+    Reason.NO_TIME_LEFT,
     Reason.PARTNER_NOT_SERVING,
     Reason.GROUP_STOPPED,
     Reason.PERSON_AT_WORK,

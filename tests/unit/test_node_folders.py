@@ -1,0 +1,22 @@
+"""Which programs for nodes travel: those that lie in `node` beside each installed task."""
+
+from pathlib import Path
+
+import pytest
+
+from maintainer.app import Maintainer, load
+from tests.unit.test_docs import ROOT
+
+
+def test_a_package_brings_its_own_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder `node` of a third party's package goes along; a package without one brings nothing."""
+    app = Maintainer(load(ROOT / "inventory.toml"))
+    package = tmp_path / "third_party"
+    (package / "node").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "node" / "observe_ups.py").write_text("def run(request, policy, deadline):\n    return {}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    stranger = type("Ups", (), {"__module__": "third_party.ups"})()
+    alone = type("Alone", (), {"__module__": "single_file"})()
+    app.tasks |= {"ups": stranger, "alone": alone}
+    assert [Path(str(folder)).parent.name for folder in app._node_folders()] == ["tasks", "third_party"]
