@@ -42,6 +42,14 @@ class MaintainerError(Exception):
         """
         return self.what if self.where in {"", place} else f"{self.where}: {self.what}"
 
+    def told_of(self, place: str) -> str:
+        """Say in one line what happened and what to do, to whoever knows already that it is about `place`.
+
+        >>> ActionFailed("the stop command ended with 1", where="pacs-a", hint="run it by hand").told_of("pacs-a")
+        'the stop command ended with 1 → run it by hand'
+        """
+        return f"{self.said_of(place)} → {self.hint}" if self.hint else self.said_of(place)
+
     def __str__(self) -> str:
         head = f"{self.where}: {self.what}" if self.where else self.what
         return f"{head}\n  → {self.hint}" if self.hint else head

@@ -119,9 +119,9 @@ class Executor:
         try:
             measured = self._actor.perform(step.action, self._gate.time_for(self.assignment, step))
         except LinkLost as error:
-            return Unknown(last_seen=error.said_of(self.assignment.node))
+            return Unknown(last_seen=error.told_of(self.assignment.node))
         except (ActionFailed, CouldNotLook) as error:
-            return Failed(error=error.said_of(self.assignment.node))
+            return Failed(error=error.told_of(self.assignment.node))
         return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
 
     def _second_look(self, step: Step, done: Done) -> Ending:
