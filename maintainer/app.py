@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import structlog
 
+from maintainer.archives.register import product
 from maintainer.errors import LogError, UsageError, WindowClosed
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
@@ -26,6 +27,8 @@ from maintainer.model.plan import Plan
 from maintainer.model.task import AnyTask, Assignment
 from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
+from maintainer.planning.installed_policy import installed_policy
+from maintainer.planning.preparation import Preparation, check_account, check_sources, index_tables
 from maintainer.running.checkup import Examined, examine
 from maintainer.running.dry_run import dry_run
 from maintainer.running.events import Reporter
@@ -162,11 +165,43 @@ class Maintainer:
     def fleet(self, log: InterventionLog, run_id: str = "") -> "Fleet":
         """The nodes, over real links; `run_id` is shown in what is opened on them."""
         from maintainer.links.fleet import Fleet  # noqa: PLC0415 (paramiko and psycopg: only for who touches nodes)
-        from maintainer.links.node_program import zipapp_bytes  # noqa: PLC0415 (as above)
 
-        fleet = Fleet(self.inventory, run_id or "dry run", zipapp_bytes(self._node_folders()), log.history)
+        fleet = Fleet(self.inventory, run_id or "dry run", self.node_program(), log.history)
         self.stop.on_abandon(fleet.cut)
         return fleet
+
+    def node_program(self) -> bytes:
+        """The program for nodes, as a zipapp: the same sources give the same bytes."""
+        from maintainer.links.node_program import zipapp_bytes  # noqa: PLC0415 (as above)
+
+        return zipapp_bytes(self._node_folders())
+
+    def preparation(self, name: str, public_key: Path | None, sources: Sequence[str]) -> Preparation:
+        """Everything about the set-up of a prepared node; touches no node.
+
+        Raises:
+            UsageError: the inventory has no such node, or not what it takes.
+            CouldNotLook: the controller's key cannot be read.
+        """
+        from maintainer.links.node_program import programs_in  # noqa: PLC0415 (as above)
+        from maintainer.links.own_address import own_address  # noqa: PLC0415 (as above)
+        from maintainer.links.public_key import public_key_of, read_public_key  # noqa: PLC0415 (as above)
+
+        self._known("node", [name], self.inventory.nodes)
+        node, program = self.inventory.nodes[name], self.node_program()
+        check_account(name, node)
+        archive = product(node.store.archive) if node.store else None
+        used = {one.params.window for one in self.loaded.assignments if one.node == name}
+        windows = [self.inventory.windows[window] for window in used]
+        return Preparation(
+            name=name,
+            node=node,
+            key=read_public_key(public_key) if public_key else public_key_of(name, node),
+            sources=check_sources(sources or [own_address(name, node.address, node.ssh.port)]),
+            policy=installed_policy(node, archive.not_objects if archive else (), programs_in(program), windows),
+            program=program,
+            tables=index_tables([archive.objects_sql, archive.known_sql]) if archive else (),
+        )
 
     def _node_folders(self) -> list[Traversable]:
         """The programs for nodes that come with each task's package, in its folder `node`."""

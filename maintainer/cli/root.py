@@ -21,6 +21,7 @@ COMMANDS = {
     "agent": ("agent", "Stay in the foreground and run each window once when it opens."),
     "calendar": ("calendar", "Show when the windows open, and why they do not."),
     "log": ("log", "Read, verify and export the intervention log; add a note to it."),
+    "node": ("node", "Print how a node is set up to run its own program by its own policy."),
     "practice": ("practice", "A small real PACS on this machine, to try things on."),
     "schema": ("schema", "Print the JSON Schema of the inventory, for editors."),
 }

@@ -2,9 +2,10 @@
 
 import json
 import math
+import re
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
 
 from maintainer.model.values import Name, Value
 
@@ -37,12 +38,23 @@ def parse(raw: bytes, program: str) -> JsonValue:
         raise ValueError("it is larger than 8 MB")
     fields = _load(raw)
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
-        raise ValueError("it is not of the expected format")
+        raise ValueError(_foreign(fields.get("format") if isinstance(fields, dict) else None))
     if fields.get("ok") is True and fields.keys() == {"format", "ok", "answer"}:
         return _checked(fields["answer"], program)
     if fields.get("ok") is False and fields.keys() == {"format", "ok", "error"}:
         raise _trouble(fields["error"])
     raise ValueError("it is not of the expected format")
+
+
+def _foreign(name: Any) -> str:
+    """Say of what format it is, where another version of our own program gave it.
+
+    >>> _foreign("maintainer.node/7"), _foreign("something else")
+    ('it is of format maintainer.node/7, and this version reads maintainer.node/1', 'it is not of the expected format')
+    """
+    if isinstance(name, str) and re.fullmatch(r"maintainer\.node/[0-9]{1,4}", name):
+        return f"it is of format {name}, and this version reads {FORMAT}"
+    return "it is not of the expected format"
 
 
 def _load(raw: bytes) -> Any:
@@ -112,6 +124,7 @@ Line = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_printa
 Instant = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
 Path = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Counts = dict[Word, Count]
 
 
@@ -125,13 +138,20 @@ class Mount(Value):
 
 
 class Hello(Value):
+    """The one answer that versions must understand of each other: what a later program says besides is left out."""
+
+    model_config = ConfigDict(extra="ignore")
+
     hostname: Line
-    machine_id_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
+    machine_id_sha256: Sha256 | None
     boot_id: Line | None
     python: Line
     clock: Instant
     user: Line
     mounts: Annotated[list[Mount], Field(max_length=1000)]
+    program_sha256: Sha256 | None = None
+    prepared: bool = False
+    outside: Annotated[list[Line], Field(max_length=1000)] = []
 
 
 class ServiceState(Value):
@@ -139,6 +159,22 @@ class ServiceState(Value):
     pid: Annotated[int, Field(ge=1, le=2**31)] | None
     started_at: Instant | None
     detail: Line
+
+
+class WatchedFile(Value):
+    sha256: Sha256 | None
+    bytes: Count
+    problem: Literal["", "missing", "not-permitted", "not-regular", "too-large"]
+
+
+class Snapshot(Value):
+    kernel: Line
+    boot_id: Line | None
+    packages: Annotated[dict[Line, Line], Field(max_length=10_000)] | None
+    services: dict[Name, ServiceState]
+    files: Annotated[dict[Path, WatchedFile], Field(max_length=500)]
+    free_bytes: Annotated[dict[Line, Count], Field(max_length=1000)]
+    more: bool
 
 
 class CleanupState(Value):
@@ -181,6 +217,21 @@ class StoreHeader(Value):
     bytes_base64: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]*={0,2}$", max_length=400_000)]
 
 
+class MountState(Value):
+    mounted: bool
+    empty: bool
+    problem: Line
+
+
+class Connections(Value):
+    established: Count
+    received_bytes: Count | None
+
+
+class Rebooting(Value):
+    boot_id: Line
+
+
 class ServiceDone(Value):
     seconds: Annotated[float, Field(ge=0)]
     state: Literal["running", "stopped"]
@@ -204,11 +255,15 @@ class Expired(Value):
 _SHAPES: dict[str, TypeAdapter[Any]] = {
     "hello": TypeAdapter(Hello),
     "services": TypeAdapter(dict[Name, ServiceState]),
+    "snapshot": TypeAdapter(Snapshot),
     "cleanup": TypeAdapter(dict[Name, CleanupState]),
     "store-verify": TypeAdapter(StoreVerify),
     "store-list": TypeAdapter(StoreList),
     "store-header": TypeAdapter(StoreHeader),
+    "mounts": TypeAdapter(dict[Path, MountState]),
+    "connections": TypeAdapter(Connections),
     "service": TypeAdapter(ServiceDone),
+    "reboot": TypeAdapter(Rebooting),
     "quarantine": TypeAdapter(Quarantined),
     "expire": TypeAdapter(Expired),
 }

@@ -34,7 +34,7 @@ class NodeLink:
 
     def close(self) -> None:
         """Close everything; the next question connects again."""
-        self._ssh = self._tunnel = self._reading = None
+        self._ssh = self._tunnel = self._reading = self._unreachable = None
         self._open.close()
 
     def ssh(self) -> SshLink:
@@ -54,7 +54,9 @@ class NodeLink:
             raise
 
     def program(self) -> NodeProgram:
-        return NodeProgram(self.name, self.ssh().run, self._policy, self._zipapp, sudo=self.node.ssh.sudo)
+        how = self.node.ssh
+        run = self.ssh().run
+        return NodeProgram(self.name, run, self._policy, self._zipapp, sudo=how.sudo, prepared=how.prepared)
 
     def tunnel(self) -> Tunnel:
         ssh = self.ssh()

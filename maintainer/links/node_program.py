@@ -1,4 +1,8 @@
-"""Asking the program that runs on a node: sent along with each request, it leaves nothing behind on the node's disk."""
+"""Asking the program that runs on a node.
+
+To an unprepared node it is sent along with each request and leaves nothing behind on the node's disk; on a prepared one
+it lies already, and only the request travels.
+"""
 
 import io
 import json
@@ -15,6 +19,7 @@ from pydantic import JsonValue
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, UsageError
 from maintainer.links.completed import Completed
 from maintainer.links.node_answers import FORMAT, MAX_BYTES, Trouble, parse
+from maintainer.links.node_silence import explain
 
 Run = Callable[[str, bytes, timedelta], Completed]
 
@@ -48,7 +53,10 @@ _PYTHON = f"python3 -I -S -B -c 'exec({json.dumps(_SOURCE)})'"
 BOOTSTRAP = f"exec {_PYTHON}"
 BOOTSTRAP_SUDO = f"exec sudo -n {_PYTHON}"
 
-_NO_COMMAND = 127
+# The key of a prepared node opens one program, whatever is asked for; where it opens a shell, this is no command.
+CALL_PREPARED = "maintainer-node"
+
+VERBS = ("observe", "act")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -79,6 +87,13 @@ def zipapp_bytes(extra: Sequence[Path | Traversable]) -> bytes:
     return _zip(members)
 
 
+def programs_in(zipapp: bytes) -> dict[str, tuple[str, ...]]:
+    """List the programs that a request can name, by verb."""
+    with zipfile.ZipFile(io.BytesIO(zipapp)) as archive:
+        modules = [Path(name).stem.replace("_", "-") for name in archive.namelist()]
+    return {verb: tuple(sorted(m[len(verb) + 1 :] for m in modules if m.startswith(f"{verb}-"))) for verb in VERBS}
+
+
 def _modules(folder: Path | Traversable) -> Iterator[tuple[str, bytes]]:
     for file in folder.iterdir():
         if file.is_file() and file.name.endswith(".py"):
@@ -101,8 +116,19 @@ class NodeProgram:
     `observe` can reach observing programs only: the node chooses the file by the verb.
     """
 
-    def __init__(self, node: str, run: Run, policy: dict[str, JsonValue], zipapp: bytes, *, sudo: bool = False) -> None:
-        self._node, self._run, self._policy, self._zipapp, self._sudo = node, run, policy, zipapp, sudo
+    def __init__(
+        self,
+        node: str,
+        run: Run,
+        policy: dict[str, JsonValue],
+        zipapp: bytes,
+        *,
+        sudo: bool = False,
+        prepared: bool = False,
+    ) -> None:
+        self._node, self._run, self._policy, self._prepared = node, run, policy, prepared
+        self._command = CALL_PREPARED if prepared else BOOTSTRAP_SUDO if sudo else BOOTSTRAP
+        self._first = b"" if prepared else b"%d\n" % len(zipapp) + zipapp
 
     def observe(self, program: str, request: dict[str, JsonValue], timeout: timedelta) -> JsonValue:
         """Ask an observing program.
@@ -139,8 +165,7 @@ class NodeProgram:
         text = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode()
         if len(text) > MAX_BYTES:
             raise CouldNotLook("the question is larger than 8 MB", where=self._node, hint="ask for less at once")
-        command = BOOTSTRAP_SUDO if self._sudo else BOOTSTRAP
-        return self._run(command, b"%d\n" % len(self._zipapp) + self._zipapp + text, timeout)
+        return self._run(self._command, self._first + text, timeout)
 
     def _error(self, kind: type[MaintainerError], trouble: Trouble) -> MaintainerError:
         return kind(trouble.what, where=self._node, hint=trouble.hint)
@@ -148,21 +173,8 @@ class NodeProgram:
     def _no_answer(
         self, not_begun: type[MaintainerError], unclear: type[MaintainerError], completed: Completed, why: str
     ) -> NoReturn:
-        said = completed.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        last = "".join(c for line in said for c in line if c.isprintable())[:200]
-        if completed.status == _NO_COMMAND:
-            raise not_begun("there is no python3 on the node", where=self._node, hint="install it: 3.6 or newer")
-        if not completed.stdout and last.startswith("sudo:"):
-            hint = "allow this user to run python3 by `sudo -n`, or set sudo = false in [nodes.NAME.ssh]"
-            raise not_begun(f"sudo on the node said no: {last}", where=self._node, hint=hint)
-        if not completed.stdout and last.startswith("Unknown option:"):
-            raise not_begun("python3 on the node is older than 3.6", where=self._node, hint="install a newer one")
-        if FORMAT.encode() in completed.stdout and not completed.stdout.startswith(b'{"format":'):
-            why = "something else wrote to its output"
-            hint = "the login shell's start-up files must print nothing when there is no terminal"
-        else:
-            hint = f"it ended with status {completed.status}" + (f" and said: {last}" if last else "")
-        raise unclear(f"the program on the node gave no answer: {why}", where=self._node, hint=hint)
+        silence = explain(completed, why, prepared=self._prepared)
+        raise (unclear if silence.may_have_begun else not_begun)(silence.what, where=self._node, hint=silence.hint)
 
 
 def _time_on_node(timeout: timedelta) -> float:

@@ -1,5 +1,5 @@
-"""Entry point of the zipapp on a prepared node: `python3 -I -S maintainer-node.pyz < request > answer`."""
+"""Entry point of the zipapp on a prepared node: `python3 -I -S -B node.pyz < request > answer`."""
 
-from maintainer.node.entry import main
+from maintainer.node.entry import main_prepared
 
-main()
+main_prepared()

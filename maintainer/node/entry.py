@@ -9,37 +9,55 @@ import os
 import sys
 import traceback
 
-from maintainer.node import envelope
+from maintainer.node import envelope, journal
 from maintainer.node.deadline import Deadline
 from maintainer.node.envelope import BadRequest, Failed, Refused, Trouble
+from maintainer.node.installation import Installation
 from maintainer.node.policy import Policy
 
 PACKAGES = ("maintainer.node", "tasks.node")
 
 
-def main(stream=None):
+def main(stream):
+    """Answer for a program that was sent: by the policy that came along."""
+    _end_with(respond(stream))
+
+
+def main_prepared():
+    """Answer for a program that lies on the node: by the node's own policy, and with a word to the node's own log."""
+    _end_with(respond(sys.stdin.buffer, lambda fields: Installation().admit(fields), journal.warn))
+
+
+def _end_with(raw):
     """Answer on standard output and end the process, whatever threads are still waiting for a disk."""
-    raw = respond(stream or sys.stdin.buffer)
     with os.fdopen(1, "wb") as out:
         out.write(raw)
     os._exit(0)
 
 
-def respond(stream):
-    """Bytes of the answer, which may be that there is none."""
+def _policy_sent(fields):
+    return Policy(fields["policy"])
+
+
+def respond(stream, policy_for=_policy_sent, note=None):
+    """Bytes of the answer, which may be that there is none. `note` is told of what was refused."""
+    asked = "a request"
     try:
         fields = envelope.read_request(stream)
-        return _answer(fields)
+        asked = "{} {}".format(fields["verb"], fields["program"])
+        return _answer(fields, policy_for)
     except Trouble as trouble:
+        if note and isinstance(trouble, (Refused, BadRequest)):
+            note("refused {}: {}".format(asked, trouble.what))
         return envelope.write_trouble(trouble)
 
 
-def _answer(fields):
+def _answer(fields, policy_for):
     deadline = Deadline(fields["deadline_seconds"])
     deadline.enforce()
     try:
         program = find(fields["verb"], fields["program"])
-        policy = Policy(fields["policy"])
+        policy = policy_for(fields)
         if getattr(program, "GENTLE", False):
             importlib.import_module("maintainer.node.kernel").be_gentle()
         return envelope.write_answer(_run(program, fields["request"], policy, deadline))

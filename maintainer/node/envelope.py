@@ -10,6 +10,7 @@ _MAX_DIGITS = 18
 MAX_DEADLINE_SECONDS = 24 * 3600
 VERBS = ("observe", "act")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+_SENT_PROGRAM = re.compile(rb"[0-9]{1,8}\nPK")
 _FIELDS = {"format", "verb", "program", "deadline_seconds", "policy", "request"}
 
 
@@ -54,7 +55,10 @@ def read_request(stream):
     raw = stream.read(MAX_BYTES + 1)
     if len(raw) > MAX_BYTES:
         raise BadRequest("the request is larger than 8 MB")
-    fields = mapping(_parse(raw), "request", required=_FIELDS)
+    if _SENT_PROGRAM.match(raw):
+        what = "this node is prepared: it runs its own program and none that is sent to it"
+        raise BadRequest(what, "write prepared = true in [nodes.NAME.ssh]")
+    fields = mapping(parse(raw, "the request"), "request", required=_FIELDS)
     if fields["format"] != FORMAT:
         raise BadRequest("the request is not of format " + FORMAT)
     if fields["verb"] not in VERBS:
@@ -78,7 +82,7 @@ def write_answer(answer):
 
 
 def write_trouble(trouble):
-    error = {"class": trouble.word, "what": _plain(trouble.what), "hint": _plain(trouble.hint)}
+    error = {"class": trouble.word, "what": plain(trouble.what), "hint": plain(trouble.hint)}
     return _dump({"format": FORMAT, "ok": False, "error": error})
 
 
@@ -91,7 +95,7 @@ def mapping(value, where, required, optional=()):
         raise BadRequest("{}: {} is missing".format(where, missing[0]))
     unknown = sorted(set(value) - set(required) - set(optional or ())) if optional is not None else ()
     if unknown:
-        raise BadRequest("{}: {} is not known here".format(where, _plain(unknown[0], 63)))
+        raise BadRequest("{}: {} is not known here".format(where, plain(unknown[0], 63)))
     return value
 
 
@@ -119,13 +123,14 @@ def texts(value, where, least=0, most=64):
     return tuple(text(item, where) for item in value)
 
 
-def _parse(raw):
+def parse(raw, what):
+    """One JSON object, within bounds and without a field that stands twice."""
     try:
         return json.loads(
             raw.decode("utf-8"), parse_int=_whole, parse_constant=_no_constant, object_pairs_hook=_no_duplicates
         )
     except (ValueError, RecursionError):
-        raise BadRequest("the request is not one JSON object") from None
+        raise BadRequest(what + " is not one JSON object") from None
 
 
 def _whole(digits):
@@ -146,7 +151,8 @@ def _no_duplicates(pairs):
     return fields
 
 
-def _plain(sentence, limit=500):
+def plain(sentence, limit=500):
+    """A sentence that cannot steer a terminal or forge a line of a log."""
     return "".join(c if c.isprintable() else " " for c in str(sentence))[:limit]
 
 

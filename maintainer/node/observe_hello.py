@@ -1,4 +1,7 @@
-"""Who this machine is and what its declared folders lie on: hostname, machine id (hashed), boot id, clock, mounts."""
+"""Who this machine is and what its declared folders lie on: hostname, machine id (hashed), boot id, clock, mounts.
+
+Also by which program and policy it answers: "prepared" when both are the node's own, "outside" what its policy refuses.
+"""
 
 import hashlib
 import hmac
@@ -9,7 +12,7 @@ import socket
 from datetime import datetime, timezone
 from typing import Any, Dict
 
-from maintainer.node import folders
+from maintainer.node import archive, folders
 from maintainer.node.envelope import mapping
 
 # Never the id itself: as systemd's sd_id128_get_machine_app_specific does, it is only shown keyed for one purpose.
@@ -26,6 +29,9 @@ def run(request, policy, deadline):
         "clock": datetime.now(timezone.utc).replace(tzinfo=None).isoformat() + "Z",
         "user": _user(),
         "mounts": _mounts(policy, deadline),
+        "program_sha256": archive.sha256(),
+        "prepared": policy.prepared,
+        "outside": [policy.outside[what] for what in sorted(policy.outside)],
     }
 
 

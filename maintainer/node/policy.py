@@ -52,7 +52,7 @@ class Policy:
     """Whether the node has a policy of its own, which this one lies within."""
 
     def __init__(self, fields):
-        mapping(fields, "policy", ("services", "roots", "store", "not_objects"), ("mounts", "may_reboot"))
+        mapping(fields, "policy", ("services", "roots", "store", "not_objects"), ("mounts", "may_reboot", "watch"))
         services = mapping(fields["services"], "policy.services", (), optional=None)
         roots = mapping(fields["roots"], "policy.roots", (), optional=None)
         self.services = {name(key, "a service"): _service(key, services[key]) for key in services}
@@ -64,6 +64,7 @@ class Policy:
             raise BadRequest("policy.may_reboot is neither true nor false")
         self.store = None if fields["store"] is None else Store(_path(fields["store"], "policy.store"), self.is_object)
         _check_disjoint(self.roots, self.store)
+        self.watch = _watched(texts(fields.get("watch", []), "policy.watch"), self.store)
         self.outside = {}
         """What was asked for and does not lie within the node's own policy: "service orthanc" → why."""
 
@@ -131,6 +132,19 @@ def _root_path(path):
         what = "{} is a folder of the system, not one to clean".format(path)
         raise Refused(what, "name the folder that fills up, as deep as it lies")
     return path
+
+
+def _watched(patterns, store):
+    """Files whose digest may be told: absolute paths, with wildcards in the file's name only; never a store's."""
+    for pattern in patterns:
+        folder = _path(pattern, "policy.watch").rpartition("/")[0]
+        if any(character in folder for character in "*?["):
+            raise BadRequest("policy.watch: wildcards stand in the file's name only")
+        if any(_lies_in(folder, kernel) for kernel in ("/dev", "/proc", "/sys")) or (
+            store and _lies_in(folder, store.path)
+        ):
+            raise Refused("{} is not a place of configuration files".format(pattern), "take it out of `watch`")
+    return patterns
 
 
 def _path(value, where):

@@ -1,10 +1,8 @@
 """The program really runs, on every Python that a node may have, and leaves nothing."""
 
 import os
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -70,18 +68,6 @@ def test_without_memfd(own_node: OwnNode) -> None:
     program = NodeProgram("pacs-a", lambda _, stdin, time: link(without, stdin, time), own_node.policy, own_node.zipapp)
     assert isinstance(program.observe("hello", {}, TIME), dict)
     assert manifest(own_node.base) == before
-
-
-def test_prepared_node(own_node: OwnNode, tmp_path: Path) -> None:
-    """The same bytes, laid down as a file, are a program of their own."""
-    laid = tmp_path / "maintainer-node.pyz"
-    laid.write_bytes(own_node.zipapp)
-    request = b'{"format":"maintainer.node/1","verb":"observe","program":"services","deadline_seconds":5,'
-    request += b'"policy":{"services":{},"roots":{},"store":null,"not_objects":[]},"request":{}}'
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", str(laid)], input=request, capture_output=True, timeout=20, check=True
-    )
-    assert done.stdout == b'{"format":"maintainer.node/1","ok":true,"answer":{}}'
 
 
 def test_command_line_suits_any_login_shell() -> None:

@@ -1,0 +1,30 @@
+-- The role that maintenance logs in as. PostgreSQL 12 to 18. For psql as a superuser, in the archive's database.
+SELECT format('CREATE ROLE %I LOGIN', :'role'), format('COMMENT ON ROLE %I IS %L', :'role', :'mark')
+WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
+SELECT rolsuper AS too_wide FROM pg_roles WHERE rolname = :'role' \gset
+\if :too_wide
+-- An error on purpose: it ends everything here.
+SELECT 'this role is a superuser: name another one in the inventory'::int;
+\endif
+SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
+-- To see other sessions' transactions, and to measure indexes.
+GRANT pg_monitor, pg_stat_scan_tables TO :"role";
+SELECT 'CREATE EXTENSION IF NOT EXISTS pgstattuple'
+WHERE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pgstattuple') \gexec
+-- To vacuum and to rebuild indexes: a right of its own from 17 on; before that, only the tables' owner may.
+SELECT current_setting('server_version_num')::int >= 170000 AS has_maintain \gset
+\if :has_maintain
+GRANT pg_maintain TO :"role";
+\else
+SELECT DISTINCT format('GRANT %I TO %I', o.rolname, :'role')
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+JOIN pg_roles AS o ON o.oid = c.relowner
+WHERE c.relkind IN ('r', 'p', 'm')
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT o.rolsuper AND o.rolname <> :'role' \gexec
+\endif
+-- To compare the archive's index with its store: these tables, if they are here.
+SELECT format('GRANT SELECT ON %s TO %I', to_regclass(t.name), :'role')
+FROM unnest(string_to_array(:'tables', ',')) AS t(name)
+WHERE to_regclass(t.name) IS NOT NULL \gexec
