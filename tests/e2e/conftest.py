@@ -1,0 +1,52 @@
+"""Practice PACS for the tests of this folder: one that is mended after each test, and a pair."""
+
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.driver import Controller, controller
+from tests.practice_fixture import Practice, _lent
+
+
+@pytest.fixture
+def mended(shared_practice: Practice, tmp_path: Path) -> Iterator[Practice]:
+    """The module's practice PACS for one test, which may damage store, spool and servers: afterwards it is whole."""
+    kept = tmp_path / "kept"
+    for folder in (shared_practice.layout.store, shared_practice.layout.spool):
+        shutil.copytree(folder, kept / folder.name)
+    try:
+        yield shared_practice
+    finally:
+        for folder in (shared_practice.layout.store, shared_practice.layout.spool):
+            shutil.rmtree(folder)
+            shutil.copytree(kept / folder.name, folder)
+        revive(shared_practice)
+
+
+@pytest.fixture
+def alone(shared_practice: Practice, tmp_path: Path) -> Controller:
+    """A controller of the test's own for the module's practice PACS."""
+    return controller(tmp_path, {"practice": shared_practice})
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Practice]]:
+    """Two practice PACS, by the name of their node."""
+    folder = tmp_path_factory.mktemp("pair")
+    with contextlib.ExitStack() as lent:
+        yield {
+            name: lent.enter_context(contextlib.contextmanager(_lent)(folder / name)) for name in ("pacs-a", "pacs-b")
+        }
+
+
+def revive(practice: Practice) -> None:
+    """Start what of it does not run, and wake what is suspended."""
+    for part in practice.pacs.status():
+        if part.state == "hung" and part.pid:
+            os.kill(part.pid, signal.SIGCONT)
+    practice.up()
