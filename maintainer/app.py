@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import structlog
 
@@ -17,7 +17,9 @@ from maintainer.archives.register import product
 from maintainer.errors import LogError, UsageError, WindowClosed
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
+from maintainer.intervention_log.record import Intervention, Record
 from maintainer.intervention_log.run_lock import RunLock
+from maintainer.intervention_log.snapshots import Snapshots
 from maintainer.inventory_file.load import LoadedInventory, load_inventory
 from maintainer.inventory_file.schema import inventory_schema as schema_of
 from maintainer.links.plan_file import read_plan
@@ -39,6 +41,8 @@ from maintainer.running.recorder import Recorder
 from maintainer.running.report import RunReport
 from maintainer.running.shift import work_a_shift
 from maintainer.running.stop import Stop
+from maintainer.running.verdicts import settle, thaw
+from maintainer.running.visits import Visit, Visits
 
 if TYPE_CHECKING:
     from maintainer.links.fleet import Fleet
@@ -157,6 +161,34 @@ class Maintainer:
             self._tell_the_index(log)
             return done
 
+    def open_intervention(self, node: str, intervention: Intervention) -> Visit:
+        """Note that a person works on a node: the agent keeps off it until the intervention is closed."""
+        self._known("node", [node], self.inventory.nodes)
+        with self.open_log() as log:
+            return self._visits(log).open(node, intervention)
+
+    def close_intervention(self, node: str, number: int | None, note: str) -> Visit:
+        with self.open_log() as log:
+            return self._visits(log).close(node, number, note)
+
+    def settle(self, step: str, ending: Literal["done", "failed"], why: str) -> Record:
+        """Note a person's word on how a step ended.
+
+        Raises:
+            Busy: a run goes on, whose steps end by themselves.
+        """
+        with RunLock(self.state, command="maintainer settle"), self.open_log() as log:
+            return settle(log, self.actor, step, ending, why)
+
+    def thaw(self, group: str, why: str) -> Record:
+        with self.open_log() as log:
+            return thaw(log, self.actor, group, why)
+
+    @property
+    def actor(self) -> str:
+        """Who is at the keyboard, or as whom the agent runs."""
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+
     def check(self) -> tuple[Examined, ...]:
         """Look at every node and say whether a dry run could."""
         with self.read_log() as log:
@@ -243,8 +275,7 @@ class Maintainer:
             open_windows=windows,
             started_wall=started,
         )
-        actor = f"{getpass.getuser()}@{socket.gethostname()}"
-        recorder = Recorder(log, run_id, actor, approved.digest() if approved else "")
+        recorder = Recorder(log, run_id, self.actor, approved.digest() if approved else "")
         return Crew(
             eyes=self._eyes(),
             gate=gate,
@@ -253,6 +284,16 @@ class Maintainer:
             report=report,
             known=self.loaded.assignments,
             approved=approved,
+        )
+
+    def _visits(self, log: InterventionLog) -> Visits:
+        return Visits(
+            log=log,
+            snapshots=Snapshots(self.state),
+            inventory=self.inventory,
+            look=self.fleet(log).look,
+            actor=self.actor,
+            clock=now,
         )
 
     def _tell_the_index(self, log: InterventionLog) -> None:

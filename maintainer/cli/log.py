@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from maintainer.cli.log_options import filter_options
+from maintainer.cli.log_people import close, open_
 from maintainer.cli.output import emit, json_option, show_table
 from maintainer.cli.session import Session
 from maintainer.errors import UsageError
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def log() -> None:
-    """Read, verify and export the intervention log; add a note to it."""
+    """Read, verify and export the intervention log; tell it of a person's work, add a note."""
+
+
+log.add_command(open_)
+log.add_command(close)
 
 
 @log.command("list")

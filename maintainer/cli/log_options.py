@@ -10,6 +10,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
+def not_blank(_ctx: click.Context, _option: click.Parameter, text: str) -> str:
+    """Check an option's text: a record that says nothing helps nobody."""
+    if not text.strip():
+        raise click.BadParameter("it is blank")
+    return text.strip()
+
+
 def filter_options(command: Command) -> Command:
     for option in (
         click.option("--until", type=MOMENT, help="UTC; before this moment."),

@@ -20,8 +20,10 @@ COMMANDS = {
     "status": ("status", "Show the last run, what was found, and what waits for a person."),
     "agent": ("agent", "Stay in the foreground and run each window once when it opens."),
     "calendar": ("calendar", "Show when the windows open, and why they do not."),
-    "log": ("log", "Read, verify and export the intervention log; add a note to it."),
+    "log": ("log", "Read, verify and export the intervention log; tell it of a person's work, add a note."),
     "node": ("node", "Print how a node is set up to run its own program by its own policy."),
+    "settle": ("settle", "Say how a step ended that the agent cannot find out."),
+    "group": ("group", "Show the groups; let a frozen one be worked on again."),
     "practice": ("practice", "A small real PACS on this machine, to try things on."),
     "schema": ("schema", "Print the JSON Schema of the inventory, for editors."),
 }

@@ -1,10 +1,16 @@
 """`maintainer status`."""
 
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
 import click
 
-from maintainer.cli.output import emit, json_option, show_table
+from maintainer.cli.output import Card, emit, json_option, show_cards, show_table
 from maintainer.cli.plan_view import show_findings
 from maintainer.cli.session import Session
+
+if TYPE_CHECKING:
+    from maintainer.running.standing import Status
 
 
 @click.command()
@@ -16,13 +22,18 @@ def status(session: Session, *, as_json: bool) -> None:
 
     app = session.app
     with app.read_log() as log:
-        now = standing(log, app.loaded.assignments)
+        now = standing(log, app.loaded.assignments, datetime.now(UTC))
     if as_json:
         emit(now)
         return
-    if not now.last_run:
+    if now.last_run:
+        _show_last_run(now)
+    else:
         click.echo("No run is on record yet. `maintainer plan` shows what one would do.")
-        return
+    _show_people(now)
+
+
+def _show_last_run(now: "Status") -> None:
     click.echo(
         f"Last run {now.last_run} at {now.last_run_at[:16]}Z{'' if now.closed else ', which did not end by itself'}"
     )
@@ -32,6 +43,15 @@ def status(session: Session, *, as_json: bool) -> None:
     show_findings([(found.node, found.finding) for found in now.findings])
     for intent in now.open_intents:
         click.echo(f"Waits for a look: {intent}; the next run reconciles it first")
+
+
+def _show_people(now: "Status") -> None:
+    """Show who is at work, and what no run will settle by itself."""
+    for work in now.people:
+        click.echo(f"At work: {work}")
+    cards = [Card((one.kind, one.node, one.id), (one.what, f"→ {one.do}")) for one in now.waiting]
+    if cards:
+        show_cards("Waits for a person", cards)
 
 
 def _counts(endings: dict[str, int]) -> str:

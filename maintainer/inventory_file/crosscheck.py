@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from maintainer.inventory_file.draft import Draft, wrong_key, wrong_value
 from maintainer.inventory_file.host_key import fault
-from maintainer.inventory_file.places import check_cleanup_roots
+from maintainer.inventory_file.places import check_cleanup_roots, check_watched
 from maintainer.inventory_file.positions import Path
 from maintainer.inventory_file.problems import At, Problem, show
 from maintainer.inventory_file.site import check_blackouts, check_holidays, check_timezone
@@ -129,6 +129,7 @@ CHECKS: tuple[Check, ...] = (
     check_addresses,
     check_services,
     check_cleanup_roots,
+    check_watched,
     check_task_names,
     check_windows,
     check_where_tasks_run,

@@ -28,6 +28,18 @@ def check_cleanup_roots(draft: Draft, _: Mapping[str, AnyTask]) -> Iterator[Prob
         yield from _check_overlaps(draft, node)
 
 
+def check_watched(draft: Draft, _: Mapping[str, AnyTask]) -> Iterator[Problem]:
+    """Refuse to watch patients' objects, and what is no file: the store has a task of its own."""
+    for node, _table in draft.tables("nodes"):
+        store = draft.text("nodes", node, "store", "path")
+        for path, pattern in draft.texts("nodes", node, "watch"):
+            around = {str(place) for place in PurePosixPath(pattern).parents}
+            if store in around:
+                yield wrong_value(path, f"this lies in the store of `{node}`, which dicom-integrity looks after")
+            elif around & {"/dev", "/proc", "/sys"}:
+                yield wrong_value(path, "this is not a configuration file")
+
+
 def _check_system(draft: Draft, node: str) -> Iterator[Problem]:
     for _name, path, root in _roots(draft, node):
         place = PurePosixPath(root)

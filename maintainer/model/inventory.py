@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag
 
 from maintainer.model.addresses import Address, AddressOrSocketFolder, AeTitle, PixelDigest, Port, Uid
-from maintainer.model.values import AbsolutePath, Called, Duration, Name, TimeLimit, Value
+from maintainer.model.values import AbsolutePath, Called, Duration, Name, TimeLimit, Value, normal_path
 from maintainer.model.window import Window
 
 
@@ -262,6 +262,27 @@ class CleanupRoot(Value):
     )
 
 
+def _is_watchable(pattern: str) -> str:
+    folder = normal_path(pattern).rpartition("/")[0]
+    if set(folder) & set("*?["):
+        raise ValueError
+    return pattern
+
+
+Watched = Annotated[
+    tuple[
+        Annotated[
+            str,
+            StringConstraints(max_length=1024),
+            AfterValidator(_is_watchable),
+            Called("a file to watch", "it is an absolute path, with * and ? in the file's name only"),
+        ],
+        ...,
+    ],
+    Field(max_length=64, strict=False),
+]
+
+
 class Node(Value):
     """A machine that is looked after. What it has decides which tasks run on it."""
 
@@ -275,6 +296,7 @@ class Node(Value):
         (), max_length=64, strict=False, description="mount points that must be mounted and not empty for it to serve"
     )
     reboot: bool = Field(default=False, description="whether the task node-reboot may reboot this machine")
+    watch: Watched = Field((), description="configuration files whose changes are told when a person has worked here")
     cleanup: dict[Name, CleanupRoot] = Field({}, description="folders in which old files may be removed")
     tasks: dict[Name, dict[str, Any]] = Field({}, description="settings of [tasks.NAME] that differ on this node")
 

@@ -19,6 +19,7 @@ def policy_of(node: Node, not_objects: Sequence[str]) -> dict[str, JsonValue]:
         "not_objects": list(not_objects),
         "mounts": list(node.mounts),
         "may_reboot": node.reboot,
+        "watch": list(node.watch),
     }
 
 

@@ -1,13 +1,17 @@
 """Where things stand, as the intervention log knows it: the last run, what was found, what waits for a person."""
 
+from datetime import datetime
 from typing import Literal
 
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.log import InterventionLog
+from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.intervention_log.record import Kind, Record
 from maintainer.model.plan import Finding
 from maintainer.model.task import Assignment
 from maintainer.model.values import Name, Value
+from maintainer.running.caution import forgotten, frozen_since, how_to_close, how_to_thaw, work_of
+from maintainer.running.reconcile import how_to_settle
 
 
 class Standing(Value):
@@ -27,8 +31,22 @@ class Found(Value):
     finding: Finding
 
 
+class Waiting(Value):
+    """Something that a person has to do. `id` is what the command in `do` is given: a step, a number or a group."""
+
+    kind: Literal["step", "intervention", "group"]
+    id: str
+    node: Name
+    since: str
+    what: str
+    do: str
+
+
 class Status(Value):
-    """Everything that `maintainer status` shows. `open_intents` are steps whose ending nobody knows."""
+    """Everything that `maintainer status` shows.
+
+    `open_intents` are steps whose ending nobody knows, `people` the interventions that are open.
+    """
 
     format: Literal["maintainer.status/1"] = "maintainer.status/1"
     last_run: str
@@ -37,12 +55,15 @@ class Status(Value):
     tasks: tuple[Standing, ...]
     findings: tuple[Found, ...]
     open_intents: tuple[str, ...]
+    people: tuple[str, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
 
 
-def standing(log: InterventionLog, assignments: tuple[Assignment, ...]) -> Status:
+def standing(log: InterventionLog, assignments: tuple[Assignment, ...], now: datetime) -> Status:
     """Read the newest run of each task, and what is open."""
     opened = next(iter(log.records(Filter(kind=Kind.RUN_OPENED, limit=1))), None)
     closed = next(iter(log.records(Filter(kind=Kind.RUN_CLOSED, limit=1))), None)
+    ends = log.open_ends()
     looked = [_task(log, assignment) for assignment in assignments]
     return Status(
         last_run=opened.run if opened else "",
@@ -50,8 +71,31 @@ def standing(log: InterventionLog, assignments: tuple[Assignment, ...]) -> Statu
         closed=bool(opened and closed and opened.run == closed.run),
         tasks=tuple(task for task, _ in looked),
         findings=tuple(found for _, findings in looked for found in findings),
-        open_intents=tuple(f"{i.node} {i.task} {i.subject} since {i.time}" for i in log.open_intents()),
+        open_intents=tuple(f"{i.node} {i.task} {i.subject} since {i.time}" for i in ends.intents),
+        people=tuple(work_of(record) for record in ends.interventions),
+        waiting=waiting(ends, now),
     )
+
+
+def waiting(ends: OpenEnds, now: datetime) -> tuple[Waiting, ...]:
+    """List what no run will settle by itself: steps that were looked at in vain, forgotten visits, frozen groups."""
+    found: list[Waiting] = []
+    for intent in ends.intents:
+        if look := ends.doubts.get(intent.step):
+            what = f"how {intent.title} of {intent.task} ended is not known: {look.text}"
+            found.append(_waiting("step", intent.step, intent, what, how_to_settle(intent)))
+    for visit in ends.interventions:
+        if forgotten(visit, now):
+            what = f"{work_of(visit)}; that time is over"
+            found.append(_waiting("intervention", str(visit.seq), visit, what, how_to_close(visit)))
+    for frozen in ends.frozen:
+        group = frozen.subject
+        found.append(_waiting("group", group, frozen, frozen_since(frozen), how_to_thaw(group, frozen.node)))
+    return tuple(found)
+
+
+def _waiting(kind: Literal["step", "intervention", "group"], name: str, record: Record, what: str, do: str) -> Waiting:
+    return Waiting(kind=kind, id=name, node=record.node, since=record.time, what=what, do=do)
 
 
 def _task(log: InterventionLog, assignment: Assignment) -> tuple[Standing, list[Found]]:
