@@ -7,6 +7,7 @@ import click
 from maintainer.cli.output import emit, json_option, show_table
 from maintainer.cli.session import Session
 from maintainer.errors import Exit
+from maintainer.model.values import counted
 
 
 @click.command()
@@ -28,7 +29,8 @@ def check(session: Session, *, offline: bool, as_json: bool) -> int:
     else:
         inventory = app.inventory
         click.echo(
-            f"{app.loaded.path}: valid; {len(inventory.nodes)} nodes, {len(app.loaded.assignments)} tasks on them"
+            f"{app.loaded.path}: valid; {counted(len(inventory.nodes), 'node')}, "
+            f"{counted(len(app.loaded.assignments), 'task')} on them"
         )
         if rows:
             columns = ("node", "what", "verdict", "detail", "what to do")

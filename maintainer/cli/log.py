@@ -12,6 +12,7 @@ from maintainer.cli.log_people import close, open_
 from maintainer.cli.output import emit, json_option, show_table
 from maintainer.cli.session import Session
 from maintainer.errors import UsageError
+from maintainer.model.values import counted
 
 if TYPE_CHECKING:
     from maintainer.intervention_log.record import Record
@@ -84,8 +85,8 @@ def verify(session: Session, *, key: Path | None, as_json: bool) -> None:
         emit({"format": "maintainer.verify/1", "verified": True, **_facts(verified)})
     else:
         click.echo(
-            f"{session.app.state / 'interventions.jsonl'}: {verified.size} records form one unbroken chain, "
-            f"{verified.checkpoints} signed checkpoints hold; root {verified.root[:16]}…"
+            f"{session.app.state / 'interventions.jsonl'}: {counted(verified.size, 'record')} in one unbroken chain, "
+            f"{counted(verified.checkpoints, 'signed checkpoint')} in order; root {verified.root[:16]}…"
         )
 
 

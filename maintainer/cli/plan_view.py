@@ -7,6 +7,7 @@ import click
 
 from maintainer.cli.output import Card, show_cards, show_table
 from maintainer.model.plan import Answer, Entry, Finding, Plan, Refuse, Steps, Unseen
+from maintainer.model.values import counted
 from maintainer.running.recorder import summary
 
 
@@ -32,7 +33,7 @@ def _conclusion(plan: Plan, steps: int) -> Iterator[str]:
     unseen = sum(isinstance(entry.answer, Unseen) for entry in plan.entries)
     refused = sum(isinstance(entry.answer, Refuse) for entry in plan.entries)
     if steps:
-        yield f"{steps} step{'s' * (steps != 1)} would be done."
+        yield f"{counted(steps, 'step')} would be done."
     if unseen:
         yield f"{unseen} of {len(plan.entries)} tasks could not look, so what is due there is not known."
     if refused:

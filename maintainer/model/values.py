@@ -108,6 +108,15 @@ def normal_path(text: str) -> str:
     return text
 
 
+def counted(number: int, thing: str) -> str:
+    """Write how many, with the plural where there are several.
+
+    >>> counted(1, "node"), counted(2, "signed checkpoint")
+    ('1 node', '2 signed checkpoints')
+    """
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def contains(outer: str, inner: str) -> bool:
     """Tell whether `inner` is `outer` or lies below it.
 

@@ -8,6 +8,7 @@ from maintainer.errors import LogError
 from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.model.plan import Refuse
 from maintainer.model.task import Assignment
+from maintainer.model.values import counted
 from maintainer.model.window import Occurrence
 from maintainer.planning.order import lanes
 from maintainer.running.caution import caution
@@ -23,7 +24,9 @@ def work_a_shift(crew: Crew, assignments: Sequence[Assignment], missed: Sequence
         LogError: the intervention log failed; what had begun was finished first, nothing new was begun.
     """
     opened_at = crew.eyes.clock()
-    crew.recorder.opened(f"{len(assignments)} tasks on {len({a.node for a in assignments})} nodes")
+    crew.recorder.opened(
+        f"{counted(len(assignments), 'task')} on {counted(len({a.node for a in assignments}), 'node')}"
+    )
     for occurrence in missed:
         crew.recorder.missed(occurrence)
     shift = _Shift(crew, assignments, crew.recorder.log.open_ends())
