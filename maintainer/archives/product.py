@@ -10,8 +10,9 @@ class ArchiveProduct:
     Attributes:
         name: as `archive = "…"` of an inventory's store names it.
         objects_sql: takes `%(after)s` (a key; 0 before the first) and `%(limit)s`; answers rows of `key` (bigint,
-            ascending), `path` (relative to the store), `size` (bytes), `algorithm` (as hashlib names it) and `digest`
-            (hexadecimal); the last two are NULL where the product kept no digest.
+            ascending), `path` (relative to the store), `size` (bytes), `algorithm` (as hashlib names it), `digest`
+            (hexadecimal; NULL where the product kept none) and `kind`: `dicom`, or `other` for a file that is the
+            product's own and has no DICOM header to be checked, such as an attachment or a compressed object.
         known_sql: takes `%(paths)s` (text[]); answers those that the index lists, as `path`.
         not_objects: fnmatch patterns of file names in the store that are the product's own and never objects.
     """

@@ -5,7 +5,8 @@ from importlib.resources import files
 
 from maintainer.archives.product import ArchiveProduct
 
-_NOT_OBJECTS = {
+_NOT_OBJECTS: dict[str, tuple[str, ...]] = {
+    "orthanc": (),
     "practice": ("*.part",),  # objects that are still being received
 }
 

@@ -80,7 +80,7 @@ class Scanner:
 
     def _verify(self, page: list[dict[str, Any]]) -> Any:
         objects: list[JsonValue] = [
-            [row["key"], row["path"], row["size"], row["algorithm"], row["digest"]] for row in page
+            [row["key"], row["path"], row["size"], row["algorithm"], row["digest"], row["kind"]] for row in page
         ]
         answer = self.ask("store-verify", {"objects": objects})
         paths = {row["key"]: row["path"] for row in page}

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tasks.node import dicom_header
 
+KINDS = (DICOM, OTHER) = ("dicom", "other")
 ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")
 BUFFER_BYTES = 1024 * 1024
 # A preamble that an operating system would run is where malware hides in an image that viewers still show.
@@ -29,6 +30,7 @@ class Indexed(NamedTuple):
     size: int
     algorithm: str
     digest: object
+    kind: str = DICOM
 
 
 class Reading(NamedTuple):
@@ -111,7 +113,7 @@ class Reader:
 def _deviations(indexed, reading):
     """At most one of size, digest and header, in this order, and the preamble in any case."""
     age = max(0, int(time.time() - reading.modified))
-    header = reading.header.why or "sound"
+    header = (reading.header.why or "sound") if indexed.kind == DICOM else "not-an-object"
     if reading.size != indexed.size:
         yield _deviation(
             indexed, "size", expected=indexed.size, found=reading.size, header=header, modified_seconds_ago=age
@@ -120,9 +122,9 @@ def _deviations(indexed, reading):
         yield _deviation(
             indexed, "digest", algorithm=indexed.algorithm, size=reading.size, header=header, modified_seconds_ago=age
         )
-    elif reading.header.why:
+    elif reading.header.why and indexed.kind == DICOM:
         yield _deviation(indexed, "header", why=header, offset=reading.header.offset, size=reading.size)
-    for magic, word in _EXECUTABLE:
+    for magic, word in _EXECUTABLE if indexed.kind == DICOM else ():
         if reading.first.startswith(magic):
             yield _deviation(indexed, "executable-preamble", looks_like=word, header=header)
 

@@ -1,6 +1,7 @@
 """Whether indexed objects are in the store as the index says: present, whole, with the same digest, and readable DICOM.
 
-Request {"objects": [[key, path, size, algorithm, digest or null], …]}, in the order to check them. Answers
+Request {"objects": [[key, path, size, algorithm, digest or null, kind], …]}, in the order to check them; the kind may
+be left out where it is "dicom". What is of the kind "other" has no DICOM header that could be looked at. Answers
 {"store_present", "checked", "bytes", "deviations": [[key, verdict, evidence], …], "reached"}: `reached` is the key up
 to which everything was checked before the time was over, null when nothing was. Verdicts: `tasks.node.object_reading`.
 """
@@ -8,7 +9,7 @@ to which everything was checked before the time was over, null when nothing was.
 import os
 import threading
 
-from tasks.node.object_reading import ALGORITHMS, Indexed, Reader
+from tasks.node.object_reading import ALGORITHMS, KINDS, Indexed, Reader
 
 GENTLE = True
 MAX_OBJECTS = 100000
@@ -41,8 +42,8 @@ def _objects(request):
 
 
 def _indexed(fields):
-    if not isinstance(fields, list) or len(fields) != len(Indexed._fields):
-        raise ValueError("an object is [key, path, size, algorithm, digest or null]")
+    if not isinstance(fields, list) or len(fields) not in (len(Indexed._fields) - 1, len(Indexed._fields)):
+        raise ValueError("an object is [key, path, size, algorithm, digest or null, kind]")
     indexed = Indexed(*fields)
     if type(indexed.key) not in (int, str) or not isinstance(indexed.path, str):
         raise ValueError("an object's key is a number or a text, its path a text")
@@ -52,6 +53,8 @@ def _indexed(fields):
         raise ValueError("an object's digest is one of " + ", ".join(ALGORITHMS))
     if indexed.digest is not None and not (isinstance(indexed.digest, str) and _HEX.issuperset(indexed.digest)):
         raise ValueError("an object's digest is hexadecimal, or null")
+    if indexed.kind not in KINDS:
+        raise ValueError("an object's kind is one of " + ", ".join(KINDS))
     return indexed
 
 

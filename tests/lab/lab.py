@@ -3,6 +3,8 @@
 import atexit
 import contextlib
 import secrets
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,7 @@ from tests.lab.image import LabError, image, why_not
 from tests.lab.leftovers import claim, sweep
 from tests.lab.node import LabNode
 
+REPOSITORY = Path(__file__).parents[2]
 ADDRESSES = {"pacs-a": "10.20.0.11", "pacs-b": "10.20.0.12"}
 
 
@@ -58,6 +61,17 @@ class Lab:
         atexit.unregister(self.down)
         self._held.close()
 
+    def load(self, slices: int = 200, *, size: int = 128) -> int:
+        """Send the same images to every node, by C-STORE; answers how many each of them took.
+
+        A slice has `size` x `size` pixels of two bytes: 128 makes 39 kB, 512 makes the 526 kB of a real CT.
+        """
+        taken: list[int] = []
+        self.on_all(lambda node: taken.append(self._send_to(node, slices, size)))
+        if len(set(taken)) != 1:
+            raise LabError(f"the nodes took different numbers of images: {taken}")
+        return taken[0]
+
     def network(self) -> contextlib.AbstractContextManager[None]:
         """Let this thread, and those that it starts meanwhile, reach the nodes."""
         return self.room.network()
@@ -66,6 +80,15 @@ class Lab:
         """Do something to every node, side by side."""
         with ThreadPoolExecutor(len(self.nodes)) as pool:
             list(pool.map(do, self.nodes.values()))
+
+    def _send_to(self, node: LabNode, slices: int, size: int) -> int:
+        argv = [sys.executable, "-m", "tests.lab.images", node.address, str(slices), str(size)]
+        done = subprocess.run(
+            self.room.on_its_network(argv), cwd=REPOSITORY, capture_output=True, stdin=subprocess.DEVNULL, check=False
+        )
+        if done.returncode != 0:
+            raise LabError(f"{node.name} could not be loaded: {done.stderr.decode()[-500:]}")
+        return int(done.stdout)
 
     def _boot(self, root: Path) -> None:
         for node in self.nodes.values():

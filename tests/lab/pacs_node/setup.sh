@@ -14,6 +14,7 @@ runuser -u postgres -- psql -Xq -v ON_ERROR_STOP=1 -f /image/database.sql
 pg_ctlcluster 15 main stop
 
 useradd --create-home --shell /bin/bash maintainer
+install -d -m 700 -o maintainer -g maintainer /home/maintainer/.ssh
 printf 'maintainer ALL=(root) NOPASSWD: /usr/bin/python3\n' >/etc/sudoers.d/maintainer
 chmod 440 /etc/sudoers.d/maintainer
 install -d -o orthanc -g orthanc /var/spool/pacs-import
