@@ -275,7 +275,7 @@ Watched = Annotated[
             str,
             StringConstraints(max_length=1024),
             AfterValidator(_is_watchable),
-            Called("a file to watch", "it is an absolute path, with * and ? in the file's name only"),
+            Called("a file to watch", "it is an absolute path, with * and ? in its last part only"),
         ],
         ...,
     ],
