@@ -95,17 +95,21 @@ class Maintainer:
         self.state = Path(self.inventory.controller.state)
         self.stop = Stop()
 
-    def choose(self, *, window: str | None, nodes: Sequence[str], tasks: Sequence[str]) -> tuple[Assignment, ...]:
-        """Limit the inventory's assignments to what the command line names.
+    def choose(
+        self, *, window: str | None, nodes: Sequence[str], tasks: Sequence[str], asked: bool = False
+    ) -> tuple[Assignment, ...]:
+        """Limit the inventory's assignments to what the command line names; `asked`: they are due now.
 
         Raises:
             UsageError: it names something that the inventory does not have, or nothing is left.
         """
+        self._may_be_asked(tasks, asked=asked)
         self._known("window", [window] if window else [], self.inventory.windows)
         self._known("node", nodes, self.inventory.nodes)
         self._known("task", tasks, self.inventory.tasks)
+        asked_at = now() if asked else None
         chosen = tuple(
-            one
+            one.model_copy(update={"asked_at": asked_at})
             for one in self.loaded.assignments
             if window in (None, one.params.window)
             and one.node in (nodes or (one.node,))
@@ -151,7 +155,8 @@ class Maintainer:
         windows = open_now(self.inventory.windows, self.inventory.site, started)
         if window is not None and window not in windows:
             raise self._closed(window, started)
-        wanted = [one for one in assignments if one.params.window in windows and _planned(approved, one)]
+        in_window = [one for one in assignments if one.params.window in windows]
+        wanted = [one for given in in_window if (one := _planned(approved, given)) is not None]
         if not wanted:
             return RunReport(run="", opened_at=started, closed_at=started, tasks=())
         with RunLock(self.state, command="maintainer run"), self.open_log() as log:
@@ -327,6 +332,14 @@ class Maintainer:
             hint="nothing starts outside its window; see `maintainer calendar`",
         )
 
+    def _may_be_asked(self, tasks: Sequence[str], *, asked: bool) -> None:
+        on_request = [name for name, task in self.tasks.items() if task.on_request]
+        if asked and (not tasks or set(tasks) - set(on_request)):
+            raise UsageError(
+                "--now asks for single tasks, and each must be one that can be asked for",
+                hint=f"name it with --task: {', '.join(on_request)}",
+            )
+
     def _known(self, word: str, names: Sequence[str], known: Collection[str]) -> None:
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -335,7 +348,9 @@ class Maintainer:
             )
 
 
-def _planned(approved: Plan | None, assignment: Assignment) -> bool:
+def _planned(approved: Plan | None, assignment: Assignment) -> Assignment | None:
+    """Leave out what the plan does not hold; what was asked for when it was made is asked for still."""
     if approved is None:
-        return True
-    return any((entry.node, entry.task) == (assignment.node, assignment.task) for entry in approved.entries)
+        return assignment
+    same = [e for e in approved.entries if (e.node, e.task) == (assignment.node, assignment.task)]
+    return assignment.model_copy(update={"asked_at": same[0].asked_at}) if same else None

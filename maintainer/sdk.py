@@ -8,11 +8,13 @@ from maintainer.model.inventory import CleanupRoot, CommandService, Node, Role, 
 from maintainer.model.plan import (
     Action,
     Decision,
+    Drain,
     Finding,
     Measurement,
     NodeOperation,
     Nothing,
     ProveService,
+    Reboot,
     Refuse,
     Risk,
     ServiceAction,
@@ -35,6 +37,9 @@ from maintainer.model.task import (
 )
 from maintainer.model.values import Duration, Name, Size, TimeLimit, Value, write_duration
 from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
+from maintainer.planning.outage import OutageParams, ProbeAnswer, drain, image_findings, image_probes, no_images
+from maintainer.planning.schedule import DayRule, last_planned
+from maintainer.planning.service_order import components, dependents, in_order
 
 __all__ = [
     "SERVER",
@@ -42,7 +47,9 @@ __all__ = [
     "CleanupRoot",
     "CommandService",
     "DatabaseServer",
+    "DayRule",
     "Decision",
+    "Drain",
     "Duration",
     "Facts",
     "Field",
@@ -55,9 +62,12 @@ __all__ = [
     "NodeQuery",
     "Nothing",
     "Observation",
+    "OutageParams",
     "Params",
     "Probe",
+    "ProbeAnswer",
     "ProveService",
+    "Reboot",
     "Recorded",
     "Refuse",
     "Risk",
@@ -75,6 +85,14 @@ __all__ = [
     "TimeLimit",
     "UnitService",
     "Value",
+    "components",
+    "dependents",
+    "drain",
+    "image_findings",
+    "image_probes",
+    "in_order",
+    "last_planned",
+    "no_images",
     "not_now",
     "quoted",
     "sql_file",

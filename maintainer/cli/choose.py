@@ -10,6 +10,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def choice_options(command: Command) -> Command:
     for option in (
+        click.option("--now", is_flag=True, help="The tasks named with --task are due, whatever their age."),
         click.option("--task", "-t", multiple=True, metavar="NAME", help="Only this task; may be repeated."),
         click.option("--node", "-n", multiple=True, metavar="NAME", help="Only this node; may be repeated."),
         click.option("--window", "-w", metavar="NAME", help="Only the tasks of this window."),

@@ -64,8 +64,9 @@ def told(ending: Ending) -> str:
         case NotRun(reason=reason, detail=detail):
             return f"not run ({reason.value.replace('-', ' ')}{': ' if detail else ''}{detail})"
         case _:
-            seconds = ending.measured.get("seconds")
-            return f"done in {seconds} s" if seconds is not None else "done"
+            seconds, outage = ending.measured.get("seconds"), ending.measured.get("outage_seconds")
+            told_outage = f"; out of service for {outage} s" if outage is not None else ""
+            return (f"done in {seconds} s" if seconds is not None else "done") + told_outage
 
 
 def _log(event: Event) -> None:

@@ -23,6 +23,7 @@ def plan(
     window: str | None,
     node: tuple[str, ...],
     task: tuple[str, ...],
+    now: bool,
     out: Path | None,
     as_json: bool,
 ) -> int:
@@ -38,7 +39,7 @@ def plan(
     app = session.app
     say = partial(click.echo, err=True)
     with app.stop.on_signals(say, looking_only=True), reporter(quiet=as_json) as report:
-        made = app.plan(app.choose(window=window, nodes=node, tasks=task), report)
+        made = app.plan(app.choose(window=window, nodes=node, tasks=task, asked=now), report)
     if out is not None:
         write_plan(made, out)
     if as_json:

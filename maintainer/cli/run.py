@@ -33,6 +33,7 @@ def run(
     window: str | None,
     node: tuple[str, ...],
     task: tuple[str, ...],
+    now: bool,
     plan_file: Path | None,
     unattended: bool,
     yes: bool,
@@ -47,15 +48,17 @@ def run(
     """
     session: Session = ctx.obj
     if dry_run:
-        return _as_plan(ctx, window=window, node=node, task=task, as_json=as_json, plan_file=plan_file)
+        return _as_plan(ctx, window=window, node=node, task=task, now=now, as_json=as_json, plan_file=plan_file)
     from maintainer.cli.live import reporter  # noqa: PLC0415 (not needed for --help)
     from maintainer.cli.run_view import show_run  # noqa: PLC0415 (not needed for --help)
 
     app = session.app
     approved = app.read_plan(plan_file) if plan_file else None
-    chosen = app.choose(window=window, nodes=node, tasks=task)
+    if approved and now:
+        raise UsageError("a plan file says itself what was asked for", hint="leave --now out")
+    chosen = app.choose(window=window, nodes=node, tasks=task, asked=now)
     ask = sys.stdin.isatty() and sys.stdout.isatty() and not (unattended or yes or as_json or approved)
-    if ask and not _agreed(ctx, window, node, task):
+    if ask and not _agreed(ctx, window=window, node=node, task=task, now=now):
         return 0
     say = partial(click.echo, err=True)
     with app.stop.on_signals(say), reporter(quiet=as_json, steps=True) as report:
@@ -76,7 +79,7 @@ def _as_plan(ctx: click.Context, *, plan_file: Path | None, as_json: bool, **cho
     return code
 
 
-def _agreed(ctx: click.Context, window: str | None, node: tuple[str, ...], task: tuple[str, ...]) -> bool:
+def _agreed(ctx: click.Context, **chosen: object) -> bool:
     """Show what would be done and ask; the run then looks again for itself."""
-    _as_plan(ctx, window=window, node=node, task=task, as_json=False, plan_file=None)
+    _as_plan(ctx, **chosen, as_json=False, plan_file=None)
     return click.confirm("Do this now?", default=False)

@@ -11,6 +11,7 @@ from maintainer.inventory_file.problems import At, Problem, show
 from maintainer.inventory_file.site import check_blackouts, check_holidays, check_timezone
 from maintainer.model.inventory import Role
 from maintainer.model.task import AnyTask
+from maintainer.planning.service_order import cycle
 
 Register = Mapping[str, AnyTask]
 Check = Callable[[Draft, Register], Iterator[Problem]]
@@ -68,6 +69,30 @@ def check_services(draft: Draft, _: Register) -> Iterator[Problem]:
                     first = seen.setdefault((key, value), service)
                     if first != service:
                         yield wrong_value(path, f"the service `{first}` has the same {key}")
+
+
+def check_service_order(draft: Draft, _: Register) -> Iterator[Problem]:
+    """Services that need each other in a circle could be neither started nor stopped."""
+    for node, _table in draft.tables("nodes"):
+        services = tuple(draft.table("nodes", node, "services"))
+        after: dict[str, list[str]] = {service: [] for service in services}
+        for service, _settings in draft.tables("nodes", node, "services"):
+            for path, needed in draft.texts("nodes", node, "services", service, "after"):
+                if needed not in services:
+                    yield wrong_value(path, f"this node has no service {show(needed)}", needed, services)
+                elif needed in after[service]:
+                    yield wrong_value(path, f"`{needed}` stands here twice")
+                after[service].append(needed)
+        if circle := cycle(after):
+            path = ("nodes", node, "services", circle[0], "after")
+            yield wrong_value(path, f"a service cannot wait for itself: {' after '.join(f'`{one}`' for one in circle)}")
+
+
+def check_canary(draft: Draft, _: Register) -> Iterator[Problem]:
+    for node, _table in draft.tables("nodes"):
+        dicom = draft.table("nodes", node, "dicom")
+        if "canary_digest" in dicom and "canary" not in dicom:
+            yield wrong_key(("nodes", node, "dicom", "canary_digest"), "this has no effect: `canary` is missing")
 
 
 def check_task_names(draft: Draft, register: Register) -> Iterator[Problem]:
@@ -128,6 +153,8 @@ CHECKS: tuple[Check, ...] = (
     check_ssh,
     check_addresses,
     check_services,
+    check_service_order,
+    check_canary,
     check_cleanup_roots,
     check_watched,
     check_task_names,
@@ -170,7 +197,8 @@ def _sections(node: str, roles: frozenset[Role]) -> str:
     '[nodes.pacs-a.database] and [nodes.pacs-a.store]'
     """
     named = {Role.SERVICES: ".NAME", Role.CLEANUP: ".NAME"}
-    return " and ".join(f"[nodes.{node}.{role}{named.get(role, '')}]" for role in sorted(roles))
+    sections = {role: f"[nodes.{node}.{role}{named.get(role, '')}]" for role in sorted(roles)}
+    return " and ".join((sections | {Role.REBOOT: f"reboot = true in [nodes.{node}]"})[role] for role in sections)
 
 
 def _plain_address(address: str) -> str:

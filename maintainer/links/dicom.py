@@ -1,6 +1,6 @@
-"""Asking a DICOM archive whether it serves, and pydicom what it makes of an object's first bytes.
+"""Asking a DICOM archive whether it serves and sends images, and pydicom what it makes of an object's first bytes.
 
-Source: DICOM PS3.7, 9.1.5 (C-ECHO); PS3.10, 7 (file format).
+Source: DICOM PS3.7, 9.1.5 (C-ECHO); PS3.10, 7 (file format); PS3.4, C.4 (C-FIND, C-GET).
 """
 
 import io
@@ -10,11 +10,14 @@ import threading
 import time
 import warnings
 import zlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from maintainer.links.deadline import Deadline
 from maintainer.links.ssh_socket import resolve
 from maintainer.model.inventory import Dicom
+
+if TYPE_CHECKING:
+    from maintainer.links.dicom_call import Call
 
 # pydicom logs what it reads, and here that is about patients.
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -34,11 +37,28 @@ def echo(address: str, dicom: Dicom) -> dict[str, Any]:
     """
     from maintainer.links.dicom_call import Call  # noqa: PLC0415 (pynetdicom takes half a second to import)
 
+    return _made(Call, address, dicom)
+
+
+def canary(address: str, dicom: Dicom) -> dict[str, Any]:
+    """Find the canary study, fetch its objects and compare their pixels; all of it within `dicom.timeout`.
+
+    Answers as `echo` does. Without `canary_digest` it is not well: the sentence says which digest came.
+
+    Raises:
+        NodeUnreachable: the node's name cannot be looked up.
+    """
+    from maintainer.links.dicom_canary import Canary  # noqa: PLC0415 (as above)
+
+    return _made(Canary, address, dicom)
+
+
+def _made(kind: "type[Call]", address: str, dicom: Dicom) -> dict[str, Any]:
     deadline = Deadline(dicom.timeout)
     begun = time.monotonic()
     _, (host, *_) = resolve(address, address, dicom.port, deadline)[0]
-    call = Call(host, dicom, deadline)
-    threading.Thread(target=call.make, name=f"C-ECHO {address}", daemon=True).start()
+    call = kind(host, dicom, deadline)
+    threading.Thread(target=call.make, name=f"{kind.__name__} {address}", daemon=True).start()
     try:
         why = call.answer.get(timeout=deadline.left)
     except queue.Empty:

@@ -1,4 +1,4 @@
-"""One association with an archive, for a C-ECHO. Imported only when one is made: pynetdicom takes half a second.
+"""One association with an archive, by default for a C-ECHO. Imported only when needed: pynetdicom takes half a second.
 
 Source: DICOM PS3.7, 9.1.5 (C-ECHO); PS3.8, 9.3.4 (A-ASSOCIATE-RJ).
 """
@@ -34,13 +34,18 @@ _REJECTIONS = {
 
 
 class Call:
-    """Runs in a thread of its own, because a peer that drips bytes can hold pynetdicom for ever."""
+    """Runs in a thread of its own, because a peer that drips bytes can hold pynetdicom for ever.
+
+    Another kind of call proposes its own contexts, and asks what it has to ask once the association is there.
+    """
+
+    wanted = "the Verification service"
 
     def __init__(self, host: str, dicom: Dicom, deadline: Deadline) -> None:
-        self._dicom = dicom
+        self.dicom = dicom
         self._deadline = deadline
         self._host = host
-        self._where = f"{host}:{dicom.port}"
+        self.where = f"{host}:{dicom.port}"
         self._caller = _Caller(dicom.calling_ae_title)
         self._connected = False
         self.answer: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -54,15 +59,27 @@ class Call:
             if association.is_established:
                 association.release()
         except Exception as error:  # noqa: BLE001 (whatever a peer makes pynetdicom raise, the probe has its answer)
-            self.answer.put(f"{self._where} answered what is not DICOM ({type(error).__name__})")
+            self.answer.put(f"{self.where} answered what is not DICOM ({type(error).__name__})")
         finally:
             self._caller.close()
             self.done.set()
 
+    def propose(self, caller: AE) -> list[Any]:
+        """Propose presentation contexts; answers the items of extended negotiation."""
+        caller.add_requested_context(Verification)
+        return []
+
+    def ask(self, association: Any) -> str:
+        """Say why the archive is not well, or nothing."""
+        return self._echoed(association.send_c_echo())
+
+    def handlers(self) -> list[Any]:
+        return [(evt.EVT_CONN_OPEN, self._opened)]
+
     def silence(self) -> str:
         if not self._connected:
-            return f"{self._where} did not answer within {self._deadline}"
-        return f"{self._where} took the connection but did not answer within {self._deadline}"
+            return f"{self.where} did not answer within {self._deadline}"
+        return f"{self.where} took the connection but did not answer within {self._deadline}"
 
     def cut(self) -> None:
         """End the connection, so that no thread waits for it any longer."""
@@ -70,38 +87,51 @@ class Call:
 
     def _associate(self) -> Any:
         caller = self._caller
-        caller.add_requested_context(Verification)
+        items = self.propose(caller)
         seconds = max(0.1, self._deadline.left)
         caller.connection_timeout = caller.acse_timeout = caller.dimse_timeout = caller.network_timeout = seconds
-        handlers: Any = [(evt.EVT_CONN_OPEN, self._opened)]
-        return caller.associate(self._host, self._dicom.port, ae_title=self._dicom.ae_title, evt_handlers=handlers)
+        handlers: Any = self.handlers()
+        return caller.associate(
+            self._host, self.dicom.port, ae_title=self.dicom.ae_title, evt_handlers=handlers, ext_neg=items
+        )
 
     def _opened(self, _: Any) -> None:
         self._connected = True
 
     def _verify(self, association: Any) -> str:
         if association.is_established:
-            return self._echoed(association.send_c_echo())
+            _keep_answers(association)
+            return self.ask(association)
         if association.is_rejected:
             return self._rejected(association.acceptor.primitive)
         if association.rejected_contexts:
-            return f"{self._where} does not offer the Verification service"
+            return f"{self.where} does not offer {self.wanted}"
         if not self._connected and not self._deadline.passed:
-            return f"nothing listens on {self._where}"
-        return self._broken_off()
+            return f"nothing listens on {self.where}"
+        return self.broken_off()
 
     def _echoed(self, status: Any) -> str:
         if "Status" not in status:
-            return self._broken_off()
-        return "" if status.Status == 0 else f"{self._where} answered C-ECHO with status 0x{status.Status:04X}"
+            return self.broken_off()
+        return "" if status.Status == 0 else f"{self.where} answered C-ECHO with status 0x{status.Status:04X}"
 
-    def _broken_off(self) -> str:
-        return self.silence() if self._deadline.passed else f"{self._where} broke the association off"
+    def broken_off(self) -> str:
+        return self.silence() if self._deadline.passed else f"{self.where} broke the association off"
 
     def _rejected(self, answer: Any) -> str:
         words = _REJECTIONS.get((answer.result_source, answer.diagnostic), "for a reason that DICOM does not define")
-        names = {"calling": self._dicom.calling_ae_title, "called": self._dicom.ae_title}
-        return f"{self._where} rejected the association: {words.format(**names)}"
+        names = {"calling": self.dicom.calling_ae_title, "called": self.dicom.ae_title}
+        return f"{self.where} rejected the association: {words.format(**names)}"
+
+
+def _keep_answers(association: Any) -> None:
+    """Let nobody but the asking thread take an answer.
+
+    pynetdicom's own reactor pauses while a request waits; one that is only just leaving its pause for good takes the
+    answer from the queue and drops it.
+    """
+    get = association.dimse.get_msg
+    association.dimse.get_msg = lambda block=False: get(block=block) if block else (None, None)
 
 
 class _Caller(AE):

@@ -1,14 +1,15 @@
 """The eyes: every observation of the model, made real. Nothing here can send a change."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 from pydantic import JsonValue
 
 from maintainer.archives.register import product
 from maintainer.errors import CouldNotLook
-from maintainer.links.dicom import echo
+from maintainer.links.dicom import canary, echo
 from maintainer.links.node_link import NodeLink
 from maintainer.links.postgres import probe_database
 from maintainer.links.store_scan import Scanner
@@ -20,6 +21,7 @@ CALLABLE = "SELECT coalesce(has_function_privilege(to_regprocedure(%(function)s)
 QUERY_TIME = timedelta(minutes=2)
 PROGRAM_TIME = timedelta(minutes=5)
 BATCH_TIME = timedelta(minutes=10)
+MOUNTS_TIME = timedelta(seconds=30)
 
 
 class NodeObserver:
@@ -54,9 +56,17 @@ class NodeObserver:
 
     def _probe(self, by: str) -> JsonValue:
         node = self._link.node
-        if by == "c-echo" and node.dicom is not None:
-            return echo(node.address, node.dicom)
+        if by in {"c-echo", "canary"} and node.dicom is not None:
+            return echo(node.address, node.dicom) if by == "c-echo" else canary(node.address, node.dicom)
+        if by == "mounts":
+            return self._mounts()
         return probe_database(self._link.tunnel(), self._link.database, timedelta(seconds=10))
+
+    def _mounts(self) -> JsonValue:
+        begun = time.monotonic()
+        answer: Any = self._link.program().observe("mounts", {}, MOUNTS_TIME)
+        why = next(filter(None, (_mount_trouble(path, answer.get(path)) for path in self._link.node.mounts)), "")
+        return {"answered": not why, "why": why, "seconds": round(time.monotonic() - begun, 3)}
 
     def _scan(self, scan: StoreScan) -> JsonValue:
         store = self._link.node.store
@@ -71,3 +81,16 @@ class NodeObserver:
             ask=lambda program, request: self._link.program().observe(program, request, BATCH_TIME),
         )
         return scanner.run()
+
+
+def _mount_trouble(path: str, state: dict[str, Any] | None) -> str:
+    """Say what is wrong with a mount point, or nothing.
+
+    >>> _mount_trouble("/srv/dicom", {"mounted": True, "empty": True, "problem": ""})
+    '/srv/dicom is mounted and empty'
+    """
+    if state is None:
+        return f"{path} is not in the node's policy"
+    if not state["mounted"]:
+        return f"{path} is not mounted"
+    return f"{path}: {state['problem']}" if state["problem"] else f"{path} is mounted and empty" * state["empty"]

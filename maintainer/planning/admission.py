@@ -68,8 +68,11 @@ def admit(
             clinic's outage is the site's choice when it writes the inventory.
         proofs: The partners' answers, asked for just now, as often as it takes to see that they do not change.
     """
+    outage = any(step.risk is Risk.OUTAGE for step in steps)
     return (
-        _clock_guard(clock) or _window_guard(utc(now), occurrence, predicted) or _partner_guard(steps, partners, proofs)
+        _clock_guard(clock)
+        or _window_guard(utc(now), occurrence, predicted)
+        or (partner_guard(partners, proofs) if outage else None)
     )
 
 
@@ -104,11 +107,9 @@ def _window_guard(now: dt.datetime, occurrence: Occurrence | None, predicted: dt
     return None
 
 
-def _partner_guard(
-    steps: Collection[Step], partners: Collection[str], proofs: Collection[PartnerProof]
-) -> NotRun | None:
+def partner_guard(partners: Collection[str], proofs: Collection[PartnerProof]) -> NotRun | None:
     """Ask for one partner all of whose answers are yes: one that serves only now and then does not count."""
-    if not partners or all(step.risk is not Risk.OUTAGE for step in steps):
+    if not partners:
         return None
     answered = {proof.node for proof in proofs if proof.node in partners}
     doubts = {proof.node: proof.why for proof in proofs if proof.node in answered and not proof.serves}

@@ -12,11 +12,17 @@ from maintainer.model.values import write_duration
 
 
 def decide(
-    task: AnyTask, node: Node, params: Params, answers: Mapping[str, JsonValue], observed_at: datetime
+    task: AnyTask,
+    node: Node,
+    params: Params,
+    answers: Mapping[str, JsonValue],
+    observed_at: datetime,
+    *,
+    asked_at: datetime | None = None,
 ) -> Answer:
     """Let a task decide about what was seen. Answers of another shape than the task's facts are `Unseen`."""
     try:
-        facts = task.facts.model_validate({**answers, "observed_at": observed_at})
+        facts = task.facts.model_validate({**answers, "observed_at": observed_at, "asked_at": asked_at})
     except ValidationError as error:
         places = sorted({".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)})
         return Unseen(

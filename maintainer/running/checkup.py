@@ -39,6 +39,7 @@ class Mount(Seen):
 class Hello(Seen):
     hostname: str
     machine_id_sha256: str | None
+    boot_id: str | None = None
     python: str
     clock: datetime
     user: str
@@ -70,11 +71,17 @@ def greet(observer: Observer) -> Hello:
         raise CouldNotLook("what answers there is not our program", hint="see what its python3 is") from error
 
 
-def clock_ahead(observer: Observer, clock: Clock) -> timedelta:
-    """How far the node's clock is ahead of ours, give or take the time of one question."""
+class Met(NamedTuple):
+    """`clock_ahead`: how far the node's clock is ahead of ours, give or take the time of one question."""
+
+    clock_ahead: timedelta
+    boot_id: str | None
+
+
+def meet(observer: Observer, clock: Clock) -> Met:
     asked = clock()
-    said = greet(observer).clock
-    return said - (asked + (clock() - asked) / 2)
+    hello = greet(observer)
+    return Met(hello.clock - (asked + (clock() - asked) / 2), hello.boot_id)
 
 
 def _node(name: str, node: Node, look: Look, clock: Clock) -> _Seen:

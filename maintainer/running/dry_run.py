@@ -66,8 +66,8 @@ def plan_node(
 ) -> tuple[Entry, ...]:
     def entry(assignment: Assignment, answer: Answer) -> Entry:
         report(TaskDecided(assignment.node, assignment.task, answer))
-        window = assignment.params.window
-        return Entry(node=assignment.node, task=assignment.task, window=window, answer=answer)
+        window, asked_at = assignment.params.window, assignment.asked_at
+        return Entry(node=assignment.node, task=assignment.task, window=window, answer=answer, asked_at=asked_at)
 
     def refused(because: Refuse) -> tuple[Entry, ...]:
         return tuple(map(entry, group, refusals(because, len(group))))

@@ -1,15 +1,16 @@
 """Performing what is due on one node, one step at a time, and looking again before calling it done."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import groupby
 from typing import NamedTuple
 
-from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError, StillInUse
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
-from maintainer.model.plan import Finding, ProveService, Risk, ServiceAction, Severity, Step, Steps, Unseen
+from maintainer.model.plan import Finding, ProveService, Reboot, Risk, ServiceAction, Severity, Step, Steps, Unseen
 from maintainer.model.task import Assignment
 from maintainer.planning.admission import PartnerProof
+from maintainer.running.boot import Boot
 from maintainer.running.events import Reporter, StepEnded, StepStarted
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
@@ -43,6 +44,7 @@ class Executor:
         recorder: Recorder,
         report: Reporter,
         pause: Callable[[float], None],
+        boot: Boot,
     ) -> None:
         self.assignment = assignment
         self.reports: list[StepReport] = []
@@ -55,7 +57,7 @@ class Executor:
             recorder,
             report,
         )
-        self._pause = pause
+        self._pause, self._boot = pause, boot
         self._log_error: LogError | None = None
 
     def perform(self, steps: tuple[Step, ...]) -> Grave | None:
@@ -96,12 +98,22 @@ class Executor:
     def _perform_steps(self, steps: tuple[Step, ...], first_id: str = "") -> Ending:
         ending: Ending = Done()
         for position, step in enumerate(steps):
+            refused = self._no_longer_admitted(steps[:position], step)
+            if refused is not None:
+                self.skip(steps[position:], refused.reason, refused.detail)
+                return refused
             step_id = first_id if first_id and position == 0 else self._intent_if_possible(step)
             ending = self._perform_step(step, step_id, last=position == len(steps) - 1)
             if not isinstance(ending, Done):
                 self.skip(steps[position + 1 :], Reason.EARLIER_STEP)
                 break
         return ending
+
+    def _no_longer_admitted(self, before: tuple[Step, ...], step: Step) -> NotRun | None:
+        """Before the first stop that something was waited for, ask again; after it, what has begun is finished."""
+        if not before or step.risk is not Risk.OUTAGE or _touches_service(before):
+            return None
+        return self._gate.still_admits(self.assignment.node)
 
     def _perform_step(self, step: Step, step_id: str, *, last: bool) -> Ending:
         self._report(StepStarted(self.assignment.node, self.assignment.task, step))
@@ -118,11 +130,19 @@ class Executor:
         started = time.monotonic()
         try:
             measured = self._actor.perform(step.action, self._gate.time_for(self.assignment, step))
+        except StillInUse as error:
+            return NotRun(reason=Reason.STILL_IN_USE, detail=error.told_of(self.assignment.node))
         except LinkLost as error:
-            return Unknown(last_seen=error.told_of(self.assignment.node))
+            return self._unknown(error.told_of(self.assignment.node))
         except (ActionFailed, CouldNotLook) as error:
             return Failed(error=error.told_of(self.assignment.node))
+        if isinstance(step.action, Reboot):
+            self._boot.met(measured.get("boot_id"))
         return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
+
+    def _unknown(self, seen: str) -> Unknown:
+        rebooted = self._boot.has_changed(self._observer, self._pause, lambda: self._gate.stop.asked)
+        return Unknown(last_seen=f"interrupted by a reboot of the node: {seen}" if rebooted else seen)
 
     def _second_look(self, step: Step, done: Done) -> Ending:
         """A step whose subject is still due has failed, whatever its exit code said."""
@@ -144,10 +164,8 @@ class Executor:
             return None
         answer = self._eyes.look(self.assignment, self._observer)
         due = answer.steps if isinstance(answer, Steps) else ()
-        again = tuple(step for step in due if step.subject == subject[0].subject)
-        if not again or any(_stops(step) for step in again):
-            return None
-        return self._perform_steps(again)
+        again = _only_starts(tuple(step for step in due if step.subject == subject[0].subject))
+        return self._perform_steps(again) if again else None
 
     def _watch_partners(self, subject: tuple[Step, ...], ending: Ending) -> None:
         """After an outage, see that whoever served in this node's place still does."""
@@ -183,11 +201,20 @@ def _partner_lost(node: str, lost: PartnerProof) -> Finding:
 
 
 def _touches_service(steps: tuple[Step, ...]) -> bool:
-    return any(isinstance(step.action, ServiceAction | ProveService) for step in steps)
+    return any(isinstance(step.action, ServiceAction | Reboot | ProveService) for step in steps)
 
 
-def _stops(step: Step) -> bool:
-    return isinstance(step.action, ServiceAction) and step.action.verb == "stop"
+def _only_starts(due: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Keep the starts of what is stopped, and the proof; nothing where nothing is stopped."""
+    acts = {(step.action.verb, step.action.service) for step in due if isinstance(step.action, ServiceAction)}
+    wanted = {service for verb, service in acts if verb == "start" and ("stop", service) not in acts}
+    return tuple(step for step in due if wanted and _starts_or_proves(step, wanted))
+
+
+def _starts_or_proves(step: Step, wanted: Collection[str]) -> bool:
+    if isinstance(step.action, ServiceAction):
+        return step.action.verb == "start" and step.action.service in wanted
+    return isinstance(step.action, ProveService)
 
 
 def _grave(subject: tuple[Step, ...], ending: Ending) -> bool:

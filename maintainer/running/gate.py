@@ -9,10 +9,10 @@ from threading import Event
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.model.inventory import Inventory
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import ProveService, Refuse, Risk, ServiceAction, Step
+from maintainer.model.plan import ProveService, Reboot, Refuse, Risk, ServiceAction, Step
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
-from maintainer.planning.admission import ClockWatch, PartnerProof, admit
+from maintainer.planning.admission import ClockWatch, PartnerProof, admit, partner_guard
 from maintainer.planning.forecast import predicted
 from maintainer.running.caution import caution
 from maintainer.running.observe import Clock
@@ -59,6 +59,16 @@ class Gate:
             proofs=partners,
         )
 
+    def still_admits(self, node: str) -> NotRun | None:
+        """Ask once more before an outage that waited for something: minutes may have passed since `admit`."""
+        if self.stop.asked:
+            return NotRun(reason=Reason.INTERRUPTED, detail="a person stopped the run")
+        if (person := self._person_at_work(node, outage=True)) is not None:
+            return NotRun(reason=Reason.PERSON_AT_WORK, detail=person.because)
+        partners = proofs(node, self.inventory, self.look)
+        self.proven[node] = frozenset(one.node for one in partners if one.serves)
+        return partner_guard(self.inventory.partners(node), partners)
+
     def lost_partners(self, node: str) -> tuple[PartnerProof, ...]:
         """Find the partners that served before this node was taken down, and do not now."""
         before = self.proven.get(node, frozenset())
@@ -66,9 +76,9 @@ class Gate:
         return tuple(one for one in now if one.node in before and not one.serves)
 
     def time_for(self, assignment: Assignment, step: Step) -> timedelta:
-        """A step's timeout, cut at the end of the window; starting a stopped service is never cut short."""
+        """A step's timeout, cut at the end of the window; what stops or starts a service is never cut short."""
         occurrence = self.open_windows.get(assignment.params.window)
-        if occurrence is None or isinstance(step.action, ServiceAction | ProveService):
+        if occurrence is None or isinstance(step.action, ServiceAction | Reboot | ProveService):
             return step.timeout
         return max(timedelta(seconds=1), min(step.timeout, occurrence.closes - self.clock()))
 

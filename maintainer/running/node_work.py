@@ -15,8 +15,9 @@ from maintainer.model.plan import Answer, Finding, Plan, Refuse, Step
 from maintainer.model.task import Assignment
 from maintainer.planning.planner import resting
 from maintainer.planning.replan import replan
+from maintainer.running.boot import Boot
 from maintainer.running.caution import Caution, group_frozen, refusals
-from maintainer.running.checkup import clock_ahead
+from maintainer.running.checkup import meet
 from maintainer.running.dry_run import broken_off
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.execute import Executor, Grave
@@ -56,6 +57,7 @@ class NodeWork:
     tasks: list[TaskReport] = field(default_factory=list)
     settled: tuple[Settled, ...] = ()
     left_alone: Refuse | None = None
+    boot: Boot = field(default_factory=Boot)
 
     def run(self) -> None:
         """Work through the node's tasks; trouble here is reported here and never stops another node.
@@ -90,10 +92,11 @@ class NodeWork:
     def _compare_clocks(self, observer: Observer) -> None:
         """Windows are kept by our clock: a node that disagrees about the time may not be where we think it is."""
         try:
-            ahead = clock_ahead(observer, self.crew.eyes.clock)
+            met = meet(observer, self.crew.eyes.clock)
         except CouldNotLook:
             return  # the tasks' own looks say why, each in its report
-        self.crew.gate.node_ahead[self.group[0].node] = ahead
+        self.crew.gate.node_ahead[self.group[0].node] = met.clock_ahead
+        self.boot.met(met.boot_id)
 
     def _reconcile(self, observer: Observer) -> None:
         judged = judge(self.caution.intents, self.crew.known, self.crew.eyes, observer)
@@ -106,7 +109,7 @@ class NodeWork:
             return
         self.crew.report(TaskStarted(assignment.node, assignment.task))
         rest = resting(assignment.params, self._last_look(assignment), self.crew.eyes.clock())
-        if rest is not None:
+        if rest is not None and assignment.asked_at is None:
             # Not recorded: a rest is not a look, and would put the next one off for ever.
             self.crew.report(TaskDecided(assignment.node, assignment.task, rest))
             self.tasks.append(_task_report(assignment, rest))
@@ -121,6 +124,7 @@ class NodeWork:
             recorder=self.crew.recorder,
             report=self.crew.report,
             pause=self.crew.pause,
+            boot=self.boot,
         )
         self._announce(assignment, answer)
         found: tuple[Finding, ...] = ()

@@ -33,7 +33,7 @@ class Eyes(NamedTuple):
                 answers[fact] = observer.observe(observation)
         except CouldNotLook as error:
             return Unseen(because=error.said_of(assignment.node), hint=error.hint)
-        answer = decide(task, node, assignment.params, answers, self.clock())
+        answer = decide(task, node, assignment.params, answers, self.clock(), asked_at=assignment.asked_at)
         return answer.model_copy(update={"findings": tuple(map(self._without_patient, answer.findings))})
 
     def _without_patient(self, finding: Finding) -> Finding:

@@ -1,10 +1,15 @@
 """Before one member of a group goes down, another proves that it serves now."""
 
+import time
+
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Inventory, Node
 from maintainer.model.probes import silence
 from maintainer.planning.admission import PartnerProof
 from maintainer.running.ports import Look
+
+BETWEEN_ASKS = 0.1
+"""Seconds. Asked twice, so that one that comes and goes is not taken for one that serves."""
 
 
 def proofs(node: str, inventory: Inventory, look: Look) -> tuple[PartnerProof, ...]:
@@ -17,6 +22,10 @@ def proof(name: str, node: Node, look: Look) -> PartnerProof:
     try:
         with look(name) as observer:
             why = silence(node, observer.observe)
+            if not why:
+                time.sleep(BETWEEN_ASKS)
+                again = silence(node, observer.observe)
+                why = again and f"it answered, and then did not: {again}"
     except CouldNotLook as error:
         why = error.said_of(name)
     return PartnerProof(node=name, serves=not why, why=why)

@@ -8,7 +8,7 @@ from maintainer.model.plan import Nothing, Refuse, Steps
 from maintainer.model.task import Assignment
 from maintainer.running.observe import Eyes
 from maintainer.running.ports import Observer
-from maintainer.running.recorder import Recorder
+from maintainer.running.recorder import Recorder, as_asked
 from maintainer.running.report import Settled
 
 
@@ -60,7 +60,7 @@ def how_to_settle(intent: Record) -> str:
 def _judge(intent: Record, assignment: Assignment | None, eyes: Eyes, observer: Observer) -> Judged:
     if assignment is None:
         return Judged(intent, "unknown", "its task is no longer in the inventory")
-    answer = eyes.look(assignment, observer)
+    answer = eyes.look(as_asked(assignment, intent), observer)
     if not isinstance(answer, Steps | Nothing):
         return Judged(intent, "unknown", f"looking again did not tell: {answer.because}")
     due = answer.steps if isinstance(answer, Steps) else ()

@@ -1,5 +1,6 @@
 """What a run writes into the intervention log, and nothing else: the log's fields, filled from the engine's values."""
 
+from datetime import datetime
 from typing import Any
 
 from maintainer.intervention_log.log import InterventionLog
@@ -8,6 +9,16 @@ from maintainer.model.outcome import Done, Ending, Failed, NotRun, Unknown
 from maintainer.model.plan import Answer, Finding, Nothing, Refuse, Step, Steps, Unseen
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
+
+ASKED_FOR = "asked-for"
+"""Reason of an intent that is due only because somebody asked; its text says when."""
+
+
+def as_asked(assignment: Assignment, intent: Record) -> Assignment:
+    """Look at an intent's subject as it was looked at then: what was asked for is due until it was done."""
+    if intent.reason != ASKED_FOR:
+        return assignment
+    return assignment.model_copy(update={"asked_at": datetime.fromisoformat(intent.text)})
 
 
 class Recorder:
@@ -49,6 +60,7 @@ class Recorder:
 
     def intent(self, assignment: Assignment, step: Step) -> str:
         """Say what is about to be done, before it is; answers the step's id."""
+        asked = {"reason": ASKED_FOR, "text": assignment.asked_at.isoformat()} if assignment.asked_at else {}
         record = self._append(
             Kind.INTENT,
             node=assignment.node,
@@ -57,6 +69,7 @@ class Recorder:
             subject=step.subject,
             title=step.title,
             risk=step.risk,
+            **asked,
         )
         return record.step
 

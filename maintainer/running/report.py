@@ -12,6 +12,7 @@ REFUSING = {
     Reason.OUTSIDE_WINDOW,
     Reason.NO_TIME_LEFT,
     Reason.PARTNER_NOT_SERVING,
+    Reason.STILL_IN_USE,
     Reason.GROUP_STOPPED,
     Reason.PERSON_AT_WORK,
     Reason.UNRECONCILED,

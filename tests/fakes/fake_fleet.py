@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from maintainer.errors import ActionFailed, CouldNotLook
-from maintainer.model.plan import Action, NodeOperation, ProveService, ServiceAction, Sql
+from maintainer.errors import ActionFailed, CouldNotLook, StillInUse
+from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, ServiceAction, Sql
 from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery
 
 HELLO = {"hostname": "fake", "machine_id_sha256": None, "python": "3.11.2", "user": "m", "mounts": []}
@@ -31,6 +31,10 @@ class FakeNode:
     clock_ahead: timedelta = timedelta(0)
     dead_rows: dict[str, int] = field(default_factory=dict)
     old_files: int = 0
+    associations: int = 0
+    boot: int = 1
+    booted: datetime = NOW - timedelta(days=50)
+    serves_images: bool = True
     performed: list[Action] = field(default_factory=list)
     queries: int = 0
     trouble: Callable[[Action], None] = lambda _action: None
@@ -47,6 +51,8 @@ class FakeNode:
                 return self._answer(answered=self.archive == "running" and not self.hung)
             case Probe(by="select-1"):
                 return self._answer(answered=self.database_up)
+            case Probe(by="canary"):
+                return self._answer(answered=self.serves_images and self.archive == "running" and not self.hung)
             case SqlQuery():
                 return self._rows(observation.text)
             case Recorded():
@@ -61,6 +67,11 @@ class FakeNode:
                 self.archive, self.hung = "stopped", False
             case ServiceAction(verb="start"):
                 self.archive, self.archive_started = "running", NOW
+            case Drain():
+                if self.associations:
+                    raise StillInUse(f"{self.associations} open DICOM associations did not end")
+            case Reboot():
+                self.boot, self.booted, self.archive_started = self.boot + 1, NOW, NOW
             case NodeOperation(program="quarantine"):
                 self.old_files = 0
             case Sql(text=text):
@@ -74,7 +85,10 @@ class FakeNode:
     def _programs(self) -> dict[str, Any]:
         spool = {"files": self.old_files, "bytes": self.old_files, "free_bytes": 5, "total_bytes": 10}
         return {
-            "hello": {**HELLO, "clock": (NOW + self.clock_ahead).isoformat()},
+            "hello": {**HELLO, "clock": (NOW + self.clock_ahead).isoformat(), "boot_id": f"boot-{self.boot}"},
+            "processes": {},
+            "boot": {"boot_id": f"boot-{self.boot}", "up_seconds": (NOW - self.booted).total_seconds()},
+            "connections": {"established": self.associations, "received_bytes": 0},
             "services": {"archive": {"state": self.archive, "pid": 1, "started_at": self.archive_started.isoformat()}},
             "cleanup": {"spool": spool},
         }

@@ -61,7 +61,7 @@ def test_the_example_task_observes_what_its_facts_hold(site_tasks: Path) -> None
     """Each observation is a field of the facts, and each placeholder of the query has its parameter."""
     task = declared_task(site_tasks)
     looks = task.observe(importlib.import_module("test_cases").NODE, task.params(window="night"))
-    assert looks.keys() == task.facts.model_fields.keys() - {"observed_at"}
+    assert looks.keys() == task.facts.model_fields.keys() - {"observed_at", "asked_at"}
     query = looks["tables"]
     assert isinstance(query, SqlQuery)
     assert set(re.findall(r"%\((\w+)\)s", query.text)) == set(query.parameters)

@@ -31,7 +31,7 @@ def test_a_dry_run_performs_nothing(tmp_path: Path) -> None:
     """A plan lists what is due and leaves every node as it was."""
     node = FakeNode(archive_started=OLD, dead_rows={"t": 50}, old_files=3)
     plan = one_node(tmp_path, node).plan()
-    assert [len(entry.steps) for entry in plan.entries] == [3, 1, 1]
+    assert [len(entry.steps) for entry in plan.entries] == [4, 1, 1]
     assert node.performed == []
 
 
@@ -57,12 +57,12 @@ def test_every_effect_has_its_intent_before_it(tmp_path: Path) -> None:
 
     night = one_node(tmp_path, FakeNode(archive_started=OLD, old_files=1, trouble=look_at_the_log))
     night.run()
-    assert seen == ["intent"] * 4
+    assert seen == ["intent"] * 5
     records = night.records()
     intents = [record.step for record in records if record.kind is Kind.INTENT]
     outcomes = [record.step for record in records if record.kind is Kind.OUTCOME]
     assert sorted(intents) == sorted(outcomes)
-    assert len(set(intents)) == 4
+    assert len(set(intents)) == 5
 
 
 def test_a_step_that_changed_nothing_has_failed(tmp_path: Path) -> None:
@@ -133,13 +133,13 @@ def test_what_cannot_be_settled_keeps_the_agent_off_the_node(tmp_path: Path) -> 
     assert node.performed == []
 
 
-@pytest.mark.parametrize("minutes", [11, 13])
+@pytest.mark.parametrize("minutes", [17, 19])
 def test_nothing_starts_that_cannot_end_inside_the_window(tmp_path: Path, minutes: int) -> None:
-    """Stop, start and proof (5 + 5 + 2 min) are admitted together or not at all."""
+    """Drain, stop, start and proof (6 + 5 + 5 + 2 min) are admitted together or not at all."""
     node = FakeNode(archive_started=OLD)
     report = one_node(tmp_path, node, tasks=["service-restart"], left=timedelta(minutes=minutes)).run()
-    fits = minutes >= 12
-    assert [ending for _, ending in endings(report)] == ["done" if fits else "not-run"] * 3
+    fits = minutes >= 18
+    assert [ending for _, ending in endings(report)] == ["done" if fits else "not-run"] * 4
     assert bool(node.performed) is fits
 
 
@@ -151,7 +151,7 @@ def test_a_stopped_service_is_started_even_when_a_person_stops_the_run(tmp_path:
         night.stop.ask() if isinstance(action, ServiceAction) and action.verb == "stop" else None
     )
     report = night.run()
-    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "not-run"]
+    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "done", "not-run"]
     assert node.archive == "running"
     assert report.tasks[1].steps[0].ending == NotRun(reason=Reason.INTERRUPTED, detail="a person stopped the run")
     assert report.exit() is Exit.INTERRUPTED
@@ -169,6 +169,7 @@ def test_a_stop_that_went_wrong_half_way_is_brought_back(tmp_path: Path) -> None
     node.trouble = stops_but_complains
     report = one_node(tmp_path, node, tasks=["service-restart"]).run()
     assert endings(report) == [
+        ("wait until open DICOM associations end", "done"),
         ("stop archive", "failed"),
         ("start archive", "not-run"),
         ("prove that the node serves", "not-run"),

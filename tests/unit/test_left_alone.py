@@ -148,7 +148,7 @@ def test_who_comes_during_the_run_is_noticed_before_the_next_step(tmp_path: Path
 
     node.trouble = comes
     report = night.run()
-    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "not-run"]
+    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "done", "not-run"]
     last = report.tasks[1].steps[0].ending
     assert isinstance(last, NotRun)
     assert last.reason is Reason.PERSON_AT_WORK

@@ -97,6 +97,7 @@ def test_every_program_is_found_under_its_own_verb_only() -> None:
     assert sorted(name.replace("_", "-") for verb, name in programs if verb == "act") == [
         "expire",
         "quarantine",
+        "reboot",
         "service",
     ]
     for verb, name in programs:

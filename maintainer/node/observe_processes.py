@@ -10,6 +10,7 @@ Source: proc_pid_maps(5), proc_pid_status(5), cgroups(7).
 
 import os
 import re
+from typing import Any, Dict, List
 
 from maintainer.node import services
 from maintainer.node.policy import Unit
@@ -29,7 +30,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._+-]{1,100}\Z")
 def run(request, policy, deadline):
     if request:
         raise ValueError("processes takes no request")
-    found = {}
+    found: Dict[str, Any] = {}
     for name in sorted(policy.services):
         state = services.state_of(policy.services[name], deadline.left())
         if state.state == services.RUNNING and state.pid:
@@ -72,7 +73,8 @@ def _of_group(unit, main):
 
 
 def _with_children(pid):
-    found, waiting = [], [pid]
+    found: List[int] = []
+    waiting = [pid]
     while waiting and len(found) < MAX_PROCESSES:
         found.append(waiting.pop())
         waiting += _numbers("/proc/{0}/task/{0}/children".format(found[-1]))
