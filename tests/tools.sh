@@ -3,9 +3,9 @@
 # tests that need them say so and are skipped.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
-command -v sshd >/dev/null && command -v systemd-analyze >/dev/null && exit 0
+command -v sshd >/dev/null && command -v systemd-analyze >/dev/null && command -v visudo >/dev/null && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "no sshd or no systemd-analyze here, and no right to install them: the tests that need them will be skipped" >&2
+    echo "no sshd, systemd-analyze or visudo here, and no right to install them: the tests that need them will be skipped" >&2
     exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
@@ -17,4 +17,4 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
     trap 'rm -f "$policy"' EXIT
 fi
-apt-get -qq install --yes --no-install-recommends openssh-server systemd >/dev/null
+apt-get -qq install --yes --no-install-recommends openssh-server systemd sudo >/dev/null

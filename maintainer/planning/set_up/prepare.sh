@@ -95,16 +95,14 @@ as_superuser() {
 ask_password() {
     # psql hashes it: the server, and so its log, never sees the password itself.
     if [ -n "$password_file" ]; then
-        {
-            echo '\password :role'
-            sed -n 1p "$password_file"
-            sed -n 1p "$password_file"
-        } | setsid -w runuser -u postgres -- env PGDATABASE="$database" PGPORT="$port" \
-            psql -X -q -v ON_ERROR_STOP=1 -v role="$role" >/dev/null 2>&1 || stop 'the password was not set'
+        password=$(sed -n 1p "$password_file")
+        printf '%s\n' '\password :"role"' "$password" "$password" |
+            setsid -w runuser -u postgres -- env PGDATABASE="$database" PGPORT="$port" \
+                psql -X -q -v ON_ERROR_STOP=1 -v role="$role" 2>/dev/null || stop 'the password was not set'
         say "set the password of the role $role"
     elif [ -t 0 ] && [ -t 1 ]; then
         say "a password for the database role $role, the same as in the controller's file:"
-        echo '\password :role' | as_superuser
+        printf '%s\n' '\password :"role"' | as_superuser
     else
         say "the role $role has its password still to be set: run this again with a password file"
     fi

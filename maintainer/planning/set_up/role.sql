@@ -1,4 +1,5 @@
 -- The role that maintenance logs in as. PostgreSQL 12 to 18. For psql as a superuser, in the archive's database.
+SET client_min_messages = warning;
 SELECT format('CREATE ROLE %I LOGIN', :'role'), format('COMMENT ON ROLE %I IS %L', :'role', :'mark')
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'role') \gexec
 SELECT rolsuper AS too_wide FROM pg_roles WHERE rolname = :'role' \gset

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Takes back what `maintainer node prepare @node@` has set up here. Read it, then run it as root, here.
 #
-# An account or a database role that had been there before stays; only the key is taken from it.
+# An account or a database role that had been there before stays, and so does an account that other keys let in; only the
+# controller's key is taken from it.
 
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
@@ -31,7 +32,7 @@ fi
 rm -f "$sudoers" "$program" "$policy"
 rmdir "${program%/*}" "${policy%/*}" 2>/dev/null || true
 say "$sudoers, $program and $policy are gone"
-if [ "$(getent passwd "$user" | cut -d: -f5)" = "$mark" ]; then
+if [ "$(getent passwd "$user" | cut -d: -f5)" = "$mark" ] && [ ! -e "$keys" ]; then
     rmdir "$home/.ssh" "$home" 2>/dev/null || true
     userdel "$user"
     say "the account $user is gone"
