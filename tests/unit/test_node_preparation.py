@@ -51,7 +51,7 @@ def full() -> Node:
 
 def variables(script: str) -> dict[str, str]:
     """What a shell would read in the script's assignments."""
-    lines = re.findall(r"^[a-z_0-9]+=(?:'|[A-Za-z0-9/.@%+:,_-]*$).*$", script.partition("\nsay()")[0], re.MULTILINE)
+    lines = re.findall(r"^[a-z_0-9]+=(?:'|[A-Za-z0-9/.@%+=:,_-]*$).*$", script.partition("\nsay()")[0], re.MULTILINE)
     return dict(word.split("=", 1) for line in lines for word in shlex.split(line))
 
 
