@@ -10,11 +10,11 @@ from typing import TypeVar
 import structlog
 
 from maintainer.intervention_log.open_ends import OpenEnds
-from maintainer.model.plan import Answer, Entry, Plan, Refuse, Unseen
+from maintainer.model.plan import Answer, Entry, Plan, Refuse
 from maintainer.model.task import Assignment
 from maintainer.running.caution import Caution, caution, refusals
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
-from maintainer.running.observe import Eyes
+from maintainer.running.observe import Eyes, broken_off
 from maintainer.running.ports import Look
 from maintainer.running.reconcile import judge, unsettled
 
@@ -87,11 +87,6 @@ def plan_node(
         LOG.exception("internal error", node=group[0].node)
         entries += [entry(assignment, broken_off(error)) for assignment in group[len(entries) :]]
     return tuple(entries)
-
-
-def broken_off(error: Exception) -> Unseen:
-    """Report a mistake of ours as what it is: something that could not be found out."""
-    return Unseen(because=f"internal error ({type(error).__name__})", hint="please report it with the program's log")
 
 
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], at_most: int) -> list[Result]:

@@ -18,11 +18,10 @@ from maintainer.planning.replan import replan
 from maintainer.running.boot import Boot
 from maintainer.running.caution import Caution, group_frozen, refusals
 from maintainer.running.checkup import meet
-from maintainer.running.dry_run import broken_off
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.execute import Executor, Grave
 from maintainer.running.gate import Gate
-from maintainer.running.observe import Eyes
+from maintainer.running.observe import Eyes, broken_off
 from maintainer.running.partners import proof
 from maintainer.running.ports import Actor, Observer, Work
 from maintainer.running.reconcile import judge, record_all, unsettled
