@@ -1,6 +1,7 @@
 """The composition root: the only place where tasks, links, the log and the engine meet."""
 
 import getpass
+import hashlib
 import secrets
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -31,7 +32,7 @@ from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
 from maintainer.planning.installed_policy import installed_policy
 from maintainer.planning.preparation import Preparation, check_account, check_sources, index_tables
-from maintainer.running.checkup import Examined, examine
+from maintainer.running.checkup import Examination, Examined, examine
 from maintainer.running.dry_run import dry_run
 from maintainer.running.events import Reporter
 from maintainer.running.gate import Gate
@@ -197,7 +198,8 @@ class Maintainer:
     def check(self) -> tuple[Examined, ...]:
         """Look at every node and say whether a dry run could."""
         with self.read_log() as log:
-            return examine(self.inventory, self.fleet(log).look, now)
+            program = hashlib.sha256(self.node_program()).hexdigest()
+            return examine(self.inventory, Examination(self.fleet(log).look, now, program))
 
     def fleet(self, log: InterventionLog, run_id: str = "") -> "Fleet":
         """The nodes, over real links; `run_id` is shown in what is opened on them."""

@@ -17,7 +17,8 @@ from maintainer.model.values import counted
 def check(session: Session, *, offline: bool, as_json: bool) -> int:
     """Validate the inventory, then see whether every node can be reached and looked at. Changes nothing.
 
-    Exit code: 0 all well, 1 something is wrong on a node, 2 the inventory is wrong, 3 a node could not be looked at.
+    Exit code: 0 all well, or warnings only; 1 something is wrong on a node; 2 the inventory is wrong; 3 a node could
+    not be looked at.
     """
     app = session.app
     with app.stop.on_signals(partial(click.echo, err=True), looking_only=True):

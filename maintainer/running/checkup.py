@@ -1,16 +1,17 @@
 """Whether each node can be looked at: what `maintainer check` shows before anybody relies on a dry run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
 from maintainer.errors import CouldNotLook
-from maintainer.model.inventory import Inventory, Node
+from maintainer.model.inventory import Inventory, Node, UnitService
 from maintainer.model.probes import probes
 from maintainer.model.task import NodeQuery, Seen
 from maintainer.model.values import Name, Value
+from maintainer.planning.privileges import ROLE, DatabaseRole, Objection, of_account, of_role
 from maintainer.running.dry_run import in_parallel
 from maintainer.running.observe import Clock
 from maintainer.running.ports import Look, Observer
@@ -19,11 +20,14 @@ SKEW = timedelta(seconds=60)
 
 
 class Examined(Value):
-    """One thing that was looked at on one node. `wrong` can be mended by a person; `unknown` could not be seen."""
+    """One thing that was looked at on one node.
+
+    `warning`: it works, and somebody should know. `wrong`: a person has to mend it. `unknown`: it could not be seen.
+    """
 
     node: Name
     what: str
-    verdict: Literal["ok", "wrong", "unknown"]
+    verdict: Literal["ok", "warning", "wrong", "unknown"]
     detail: str
     hint: str = ""
 
@@ -44,6 +48,9 @@ class Hello(Seen):
     clock: datetime
     user: str
     mounts: tuple[Mount, ...]
+    program_sha256: str | None = None
+    prepared: bool = False
+    outside: tuple[str, ...] = ()
 
 
 class _Seen(NamedTuple):
@@ -51,10 +58,18 @@ class _Seen(NamedTuple):
     machine: str | None
 
 
-def examine(inventory: Inventory, look: Look, clock: Clock) -> tuple[Examined, ...]:
+class Examination(NamedTuple):
+    """How nodes are looked at. `program`: digest of the program for nodes that belongs to this version."""
+
+    look: Look
+    clock: Clock
+    program: str
+
+
+def examine(inventory: Inventory, by: Examination) -> tuple[Examined, ...]:
     """Look at every node, side by side. One node's silence is its own row."""
     nodes = inventory.nodes
-    seen = in_parallel(lambda name: _node(name, nodes[name], look, clock), nodes, inventory.controller.parallel)
+    seen = in_parallel(lambda name: _node(name, nodes[name], by), nodes, inventory.controller.parallel)
     twins = _twins({name: one.machine for name, one in zip(nodes, seen, strict=True) if one.machine})
     return (*(row for one in seen for row in one.rows), *twins)
 
@@ -84,17 +99,21 @@ def meet(observer: Observer, clock: Clock) -> Met:
     return Met(hello.clock - (asked + (clock() - asked) / 2), hello.boot_id)
 
 
-def _node(name: str, node: Node, look: Look, clock: Clock) -> _Seen:
+def _node(name: str, node: Node, by: Examination) -> _Seen:
+    rows: list[Examined] = []
+    machine = None
     try:
-        with look(name) as observer:
-            hello, here = greet(observer), clock()
-            rows = [*_who(name, hello, hello.clock - here), *_places(name, node, hello)]
-            return _Seen(
-                [*rows, *_services(name, node, observer), *_probes(name, node, observer)], hello.machine_id_sha256
-            )
+        with by.look(name) as observer:
+            hello, here = greet(observer), by.clock()
+            machine = hello.machine_id_sha256
+            rows += [*_who(name, hello, hello.clock - here), *_program(name, node, hello, by.program)]
+            rows += _places(name, node, hello)
+            for part in (_services, _probes, _role, _archive):
+                rows += part(name, node, observer)
     except CouldNotLook as error:
-        row = Examined(node=name, what="reachable", verdict="unknown", detail=error.said_of(name), hint=error.hint)
-    return _Seen([row], None)
+        what = "answer" if rows else "reachable"
+        rows.append(Examined(node=name, what=what, verdict="unknown", detail=error.said_of(name), hint=error.hint))
+    return _Seen(rows, machine)
 
 
 def _who(name: str, hello: Hello, ahead: timedelta) -> Iterator[Examined]:
@@ -108,6 +127,53 @@ def _who(name: str, hello: Hello, ahead: timedelta) -> Iterator[Examined]:
         detail=f"{ahead.total_seconds():+.0f} s from this controller's",
         hint="set up chrony or systemd-timesyncd on both: windows are kept by the controller's clock" if wrong else "",
     )
+
+
+def _program(name: str, node: Node, hello: Hello, wanted: str) -> Iterator[Examined]:
+    """By which program and policy the node works, and as whom."""
+    again = f"run what `maintainer node prepare {name}` prints on the node again"
+    if hello.prepared:
+        yield Examined(node=name, what="prepared", verdict="ok", detail=f"its own program and policy, as {hello.user}")
+    if hello.prepared and hello.program_sha256 != wanted:
+        detail = "the node's program is not that of this version"
+        yield Examined(node=name, what="program", verdict="warning", detail=detail, hint=again)
+    for sentence in hello.outside:
+        yield Examined(node=name, what="policy", verdict="wrong", detail=sentence, hint=f"if that is wanted, {again}")
+    yield from _objections(name, "account", of_account(node, hello.user, prepared=hello.prepared))
+
+
+def _objections(name: str, what: str, found: Iterable[Objection]) -> Iterator[Examined]:
+    for one in found:
+        yield Examined(node=name, what=what, verdict=one.verdict, detail=one.detail, hint=one.hint)
+
+
+def _role(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
+    """The database's version and what our role may do in it; a database that does not answer has its row already."""
+    if node.database is None:
+        return
+    try:
+        answer = observer.observe(ROLE)
+        seen = DatabaseRole.model_validate(answer[0] if isinstance(answer, list) and answer else {})
+    except (CouldNotLook, ValidationError):
+        return
+    yield Examined(
+        node=name, what="database", verdict="ok", detail=f"PostgreSQL {seen.version}, logged in as {seen.role}"
+    )
+    yield from _objections(name, "role", of_role(seen))
+
+
+def _archive(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
+    """Version of each package that is called as one of the units or as the archive, where the node's dpkg tells."""
+    wanted = {one.unit.removesuffix(".service") for one in node.services.values() if isinstance(one, UnitService)}
+    wanted |= {node.store.archive} if node.store else set()
+    try:
+        answer = observer.observe(NodeQuery(program="snapshot", request={})) if wanted else None
+    except CouldNotLook:
+        return  # a program of an earlier version, or a policy that leaves it out
+    packages = answer.get("packages") if isinstance(answer, dict) else None
+    for package, version in (packages if isinstance(packages, dict) else {}).items():
+        if package.partition(":")[0] in wanted:
+            yield Examined(node=name, what="version", verdict="ok", detail=f"{package} {version}")
 
 
 def _places(name: str, node: Node, hello: Hello) -> Iterator[Examined]:

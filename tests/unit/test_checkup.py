@@ -1,0 +1,108 @@
+"""What `maintainer check` says of a node, from what the node says of itself."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from maintainer.errors import CouldNotLook
+from maintainer.model.inventory import Node
+from maintainer.model.task import NodeQuery, Observation
+from maintainer.running.checkup import Examination, Examined, examine
+from tests.fakes.fake_fleet import NOW, FakeNode
+from tests.unit.engine_bench import inventory
+
+OURS = "ab" * 32
+
+
+@dataclass
+class Telling(FakeNode):
+    """A node that says other things of itself."""
+
+    hello: dict[str, Any] | None = None
+    silent_about: str = ""
+
+    def observe(self, observation: Observation) -> Any:
+        if isinstance(observation, NodeQuery) and observation.program == self.silent_about:
+            raise CouldNotLook("it does not say", where="pacs-a")
+        answer = super().observe(observation)
+        hello = isinstance(observation, NodeQuery) and observation.program == "hello"
+        return {**answer, **(self.hello or {})} if hello else answer
+
+
+def check(**nodes: FakeNode) -> tuple[Examined, ...]:
+    return check_nodes(inventory(list(nodes), {}).nodes, **nodes)
+
+
+def check_nodes(declared: Mapping[str, Node], **nodes: FakeNode) -> tuple[Examined, ...]:
+    @contextmanager
+    def look(name: str) -> Iterator[FakeNode]:
+        yield nodes[name]
+
+    site = inventory(list(nodes), {}).model_copy(update={"nodes": dict(declared)})
+    return examine(site, Examination(look, lambda: NOW, OURS))
+
+
+def told(rows: tuple[Examined, ...], what: str) -> list[tuple[str, str]]:
+    return [(row.verdict, row.detail) for row in rows if row.what == what]
+
+
+def test_a_prepared_node_with_this_versions_program() -> None:
+    """It is said, and nothing else is said about it."""
+    rows = check(a=Telling(hello={"prepared": True, "program_sha256": OURS, "user": "root"}))
+    assert told(rows, "prepared") == [("ok", "its own program and policy, as root")]
+    assert [told(rows, what) for what in ("program", "policy", "account")] == [[], [], []]
+
+
+def test_a_prepared_node_with_another_versions_program() -> None:
+    """A program of another version works on and is a warning; one that does not tell its digest, too."""
+    for digest in ("cd" * 32, None):
+        rows = check(a=Telling(hello={"prepared": True, "program_sha256": digest}))
+        assert told(rows, "program") == [("warning", "the node's program is not that of this version")]
+    hints = [row.hint for row in rows if row.what == "program"]
+    assert hints == ["run what `maintainer node prepare a` prints on the node again"]
+
+
+def test_what_the_nodes_policy_refuses_is_one_row_each() -> None:
+    """An inventory that has outgrown the node's policy is wrong before the night, not in it."""
+    rows = check(a=Telling(hello={"prepared": True, "program_sha256": OURS, "outside": ["no root x", "no unit y"]}))
+    assert told(rows, "policy") == [("wrong", "no root x"), ("wrong", "no unit y")]
+
+
+def test_an_unprepared_node_is_one_warning() -> None:
+    """Also one whose earlier program knew nothing of preparation."""
+    rows = check(a=FakeNode())
+    assert told(rows, "account") == [("warning", "not prepared: runs as m whatever this controller sends")]
+    assert told(rows, "prepared") == []
+
+
+def test_what_was_seen_before_a_silence_is_kept() -> None:
+    """A node that stops answering in the middle is unknown from there on, not as a whole."""
+    rows = check(a=Telling(silent_about="services"))
+    assert told(rows, "clock") == [("ok", "+0 s from this controller's")]
+    assert told(rows, "answer") == [("unknown", "pacs-a: it does not say")]
+
+
+def test_one_machine_under_two_names_is_found_in_spite_of_a_silence() -> None:
+    """The machine's id counts although the rest could not be seen (FAULTS 28)."""
+    same = {"machine_id_sha256": "ef" * 32}
+    rows = check(a=Telling(hello=same), b=Telling(hello=same, silent_about="services"))
+    assert told(rows, "machine") == [("wrong", "is the same machine as a")]
+
+
+def test_versions_of_what_runs_there() -> None:
+    """Of all packages only those that are the archive or one of the units, and nothing where nobody can tell."""
+    packages = {"orthanc": "1.10.1+dfsg-2", "orthanc-data": "1", "bash": "5.2"}
+    unit = {"archive": {"unit": "orthanc.service"}}
+
+    class WithPackages(FakeNode):
+        def observe(self, observation: Observation) -> Any:
+            if isinstance(observation, NodeQuery) and observation.program == "snapshot":
+                return {"packages": packages}
+            return super().observe(observation)
+
+    node = inventory(["a"], {}).nodes["a"]
+    units = Node.model_validate({**node.model_dump(exclude={"services"}), "services": unit})
+    rows = check_nodes({"a": units}, a=WithPackages())
+    assert told(rows, "version") == [("ok", "orthanc 1.10.1+dfsg-2")]
+    assert told(check_nodes({"a": units}, a=FakeNode()), "version") == []
