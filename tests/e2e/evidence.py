@@ -60,9 +60,8 @@ SIZES = """
 SELECT oid::regclass::text, relkind::text, pg_relation_filenode(oid), pg_relation_size(oid) FROM pg_class
 WHERE relkind IN ('r', 'i', 't', 'S')
 """
-COUNTERS = """
-SELECT relname, n_tup_ins, n_tup_upd, n_tup_del, vacuum_count, analyze_count, autovacuum_count FROM pg_stat_user_tables
-"""
+# Not those of rows, which a session that has long been idle may report only now.
+COUNTERS = "SELECT relname, vacuum_count, analyze_count, autovacuum_count FROM pg_stat_user_tables"
 # Every row with its place and the transactions that made and locked it: a rewrite of the same values is a change too.
 ROWS = """
 SELECT count(*), sha256(string_agg(convert_to(concat_ws(' ', ctid, xmin, xmax, t), 'UTF8'), E'\n' ORDER BY ctid))

@@ -10,8 +10,6 @@ from tests.e2e.driver import Controller, endings, findings, steps
 from tests.e2e.evidence import differences, evidence, store
 from tests.practice_fixture import Practice
 
-pytestmark = pytest.mark.xdist_group("e2e-faults")
-
 
 class Shown(NamedTuple):
     """What a plan has for a fault: the task and actions of its steps, or the cause of its finding, and who is told."""
