@@ -55,10 +55,11 @@ def of_role(seen: DatabaseRole) -> Iterator[Objection]:
         yield Objection("wrong", f"missing: {seen.role} sees no other sessions", f"GRANT pg_monitor TO {seen.role}")
     if seen.tables_owned < seen.tables and "pg_maintain" not in seen.memberships:
         of_all = f"{seen.tables - seen.tables_owned} of {seen.tables} tables"
-        can = "pg_maintain" if seen.version_number >= _MAINTAIN_SINCE else ", ".join(seen.owners)
-        yield Objection(
-            "warning", f"missing: {seen.role} may not vacuum or reindex {of_all}", f"GRANT {can} TO {seen.role}"
+        who = "pg_maintain" if seen.version_number >= _MAINTAIN_SINCE else ", ".join(seen.owners)
+        hint = (
+            f"GRANT {who} TO {seen.role}" if who else "they belong to a superuser: give them to the archive's own role"
         )
+        yield Objection("warning", f"missing: {seen.role} may not vacuum or reindex {of_all}", hint)
 
 
 def of_account(node: Node, user: str, *, prepared: bool) -> Iterator[Objection]:

@@ -61,6 +61,12 @@ def test_a_role_that_fits_is_not_spoken_of() -> None:
             "missing: maintainer may not vacuum or reindex 4 of 4 tables",
             "GRANT orthanc TO maintainer",
         ),
+        (
+            {"memberships": MONITOR, "version_number": 150018, "owners": []},
+            "warning",
+            "missing: maintainer may not vacuum or reindex 4 of 4 tables",
+            "belong to a superuser",
+        ),
     ],
 )
 def test_a_role_that_does_not_fit_is_one_short_row(

@@ -23,6 +23,7 @@ FROM pg_roles AS r,
                            JOIN pg_roles AS o ON o.oid = x.relowner
                            WHERE x.relkind IN ('r', 'p', 'm')
                              AND y.nspname !~ '^pg_' AND y.nspname <> 'information_schema'
+                             AND NOT o.rolsuper AND NOT pg_has_role(r.oid, o.oid, 'USAGE')
                            ORDER BY 1
                            LIMIT 5) AS owners
               FROM pg_class AS c
