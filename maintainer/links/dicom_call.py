@@ -14,6 +14,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # (made at run time)
 from pynetdicom.transport import AssociationSocket
 
+from maintainer.links.associations import keep_answers
 from maintainer.links.deadline import Deadline
 from maintainer.model.inventory import Dicom
 
@@ -100,7 +101,7 @@ class Call:
 
     def _verify(self, association: Any) -> str:
         if association.is_established:
-            _keep_answers(association)
+            keep_answers(association)
             return self.ask(association)
         if association.is_rejected:
             return self._rejected(association.acceptor.primitive)
@@ -122,16 +123,6 @@ class Call:
         words = _REJECTIONS.get((answer.result_source, answer.diagnostic), "for a reason that DICOM does not define")
         names = {"calling": self.dicom.calling_ae_title, "called": self.dicom.ae_title}
         return f"{self.where} rejected the association: {words.format(**names)}"
-
-
-def _keep_answers(association: Any) -> None:
-    """Let nobody but the asking thread take an answer.
-
-    pynetdicom's own reactor pauses while a request waits; one that is only just leaving its pause for good takes the
-    answer from the queue and drops it.
-    """
-    get = association.dimse.get_msg
-    association.dimse.get_msg = lambda block=False: get(block=block) if block else (None, None)
 
 
 class _Caller(AE):

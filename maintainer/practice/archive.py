@@ -26,7 +26,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined] # (pynetdicom m
     Verification,
 )
 
-from maintainer.practice.associations import without_delay
+from maintainer.links.associations import without_delay
 from maintainer.practice.attributes import LEVELS, UNIQUE_KEYS, read
 from maintainer.practice.index import Index, StoredObject
 from maintainer.practice.layout import ADDRESS, AE_TITLE, Layout, recorded_ports

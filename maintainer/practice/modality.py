@@ -13,7 +13,7 @@ import pydicom.data
 from pydicom.errors import InvalidDicomError
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
 
-from maintainer.practice.associations import keep_answers, without_delay
+from maintainer.links.associations import keep_answers, without_delay
 from maintainer.practice.attributes import LEVELS, UNIQUE_KEYS, read
 from maintainer.practice.layout import ADDRESS, AE_TITLE, Layout, recorded_ports
 

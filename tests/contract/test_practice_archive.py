@@ -25,7 +25,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined] # (pynetdicom m
     Verification,
 )
 
-from maintainer.practice.associations import keep_answers, without_delay
+from maintainer.links.associations import keep_answers, without_delay
 from maintainer.practice.layout import ADDRESS
 from maintainer.practice.service import Service
 from tests.practice_fixture import Practice

@@ -6,7 +6,7 @@ from typing import Any
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_ECHO
 
-from maintainer.practice.associations import keep_answers
+from maintainer.links.associations import keep_answers
 
 
 def test_only_who_waits_for_an_answer_takes_it() -> None:
