@@ -72,6 +72,7 @@ class FakeNode:
                     raise StillInUse(f"{self.associations} open DICOM associations did not end")
             case Reboot():
                 self.boot, self.booted, self.archive_started = self.boot + 1, NOW, NOW
+                return {"boot_id": f"boot-{self.boot}"}
             case NodeOperation(program="quarantine"):
                 self.old_files = 0
             case Sql(text=text):

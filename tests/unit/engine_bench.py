@@ -32,6 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "service-restart": {"max_age": "30d"},
     "db-vacuum": {},
     "disk-cleanup": {},
+    "node-reboot": {},
 }
 
 
@@ -43,6 +44,7 @@ def inventory(nodes: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Inve
         "services": {"archive": {**commands, "pid_file": "/run/archive.pid"}},
         "database": {"name": "pacs", "user": "m"},
         "dicom": {"ae_title": "A"},
+        "reboot": True,
         "cleanup": {"spool": {"path": "/srv/spool", "patterns": ["*"], "older_than": "1d"}},
     }
     return Inventory.model_validate(
@@ -63,7 +65,7 @@ class Night:
 
     state: Path
     fleet: FakeFleet
-    tasks: Sequence[str] = tuple(SETTINGS)
+    tasks: Sequence[str] = ("service-restart", "db-vacuum", "disk-cleanup")
     groups: Mapping[str, Sequence[str]] = field(default_factory=dict)
     left: timedelta = timedelta(hours=6)
     now: datetime = NOW
@@ -71,6 +73,7 @@ class Night:
     events: list[Event] = field(default_factory=list)
     params: Mapping[str, Any] = field(default_factory=dict)
     known: Sequence[Assignment] = ()
+    asked_at: datetime | None = None
 
     def plan(self) -> Plan:
         with InterventionLog.read(self.state) as log:
@@ -130,6 +133,7 @@ class Night:
                 node=node,
                 task=task,
                 params=TASKS[task].params.model_validate({"window": "night", **SETTINGS[task], **self.params}),
+                asked_at=self.asked_at,
             )
             for node in self.fleet.nodes
             for task in self.tasks
