@@ -34,8 +34,7 @@ rmdir "${program%/*}" "${policy%/*}" 2>/dev/null || true
 say "$sudoers, $program and $policy are gone"
 if [ "$(getent passwd "$user" | cut -d: -f5)" = "$mark" ] && [ ! -e "$keys" ]; then
     rmdir "$home/.ssh" "$home" 2>/dev/null || true
-    userdel "$user"
-    say "the account $user is gone"
+    if userdel "$user"; then say "the account $user is gone"; else say "the account $user is still there: userdel $user"; fi
 fi
 
 role_sql() {

@@ -44,6 +44,9 @@ ln -s "$2" "$1/dev/log"
 mount --move "$1/dev" /dev
 mount -t tmpfs -o mode=755 none /run
 mkdir /run/sshd
+# userdel refuses while a process has the account's number, and machines of other tests have accounts of their own.
+sed -i '/SYS_UID_M/d' /etc/login.defs
+printf 'SYS_UID_MIN %d\nSYS_UID_MAX %d\n' "$(($$ % 30000 * 10 + 100000))" "$(($$ % 30000 * 10 + 100009))" >>/etc/login.defs
 echo ready
 exec sleep infinity
 """

@@ -21,12 +21,12 @@ EMPTY: dict[str, Any] = {"services": {}, "roots": {}, "store": None, "not_object
 
 
 def built_for(zipapp: bytes, policy: Path, owner: int) -> bytes:
-    """Give the same program with another place and owner of its policy."""
+    """Give the same program with another place and owner of its policy, and of what it remembers."""
     place, raw = "maintainer/node/place.py", io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(zipapp)) as source, zipfile.ZipFile(raw, "w") as target:
         assert place in source.namelist()
         for name in source.namelist():
-            ours = f"POLICY = {str(policy)!r}\nOWNER = {owner}\n"
+            ours = f"POLICY = {str(policy)!r}\nOWNER = {owner}\nSTATE = {str(policy.parent / 'state')!r}\n"
             target.writestr(name, ours if name == place else source.read(name))
     return raw.getvalue()
 
