@@ -72,7 +72,8 @@ def test_what_the_nodes_policy_refuses_is_one_row_each() -> None:
 def test_an_unprepared_node_is_one_warning() -> None:
     """Also one whose earlier program knew nothing of preparation."""
     rows = check(a=FakeNode())
-    assert told(rows, "account") == [("warning", "not prepared: runs as m whatever this controller sends")]
+    assert told(rows, "account")[0] == ("warning", "not prepared: runs as m whatever this controller sends")
+    assert [detail for _, detail in told(rows, "account") if "prepared" in detail] == [told(rows, "account")[0][1]]
     assert told(rows, "prepared") == []
 
 

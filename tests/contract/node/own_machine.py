@@ -46,7 +46,8 @@ mount -t tmpfs -o mode=755 none /run
 mkdir /run/sshd
 # userdel refuses while a process has the account's number, and machines of other tests have accounts of their own.
 sed -i '/SYS_UID_M/d' /etc/login.defs
-printf 'SYS_UID_MIN %d\nSYS_UID_MAX %d\n' "$(($$ % 30000 * 10 + 100000))" "$(($$ % 30000 * 10 + 100009))" >>/etc/login.defs
+first=$(($$ % 30000 * 10 + 100000))
+printf 'SYS_UID_MIN %d\nSYS_UID_MAX %d\n' "$first" "$((first + 9))" >>/etc/login.defs
 echo ready
 exec sleep infinity
 """
