@@ -16,15 +16,19 @@ from tests.practice_fixture import Practice, _lent
 @pytest.fixture
 def mended(shared_practice: Practice, tmp_path: Path) -> Iterator[Practice]:
     """The module's practice PACS for one test, which may damage store, spool and servers: afterwards it is whole."""
-    kept = tmp_path / "kept"
-    for folder in (shared_practice.layout.store, shared_practice.layout.spool):
+    layout, kept = shared_practice.layout, tmp_path / "kept"
+    for folder in (layout.store, layout.spool):
         shutil.copytree(folder, kept / folder.name)
+    rotated = set(layout.logs.glob("*.log.*"))
     try:
         yield shared_practice
     finally:
-        for folder in (shared_practice.layout.store, shared_practice.layout.spool):
+        for folder in (layout.store, layout.spool):
             shutil.rmtree(folder)
             shutil.copytree(kept / folder.name, folder)
+        shutil.rmtree(layout.logs / ".maintainer-quarantine", ignore_errors=True)
+        for planted in set(layout.logs.glob("*.log.*")) - rotated:
+            planted.unlink()
         revive(shared_practice)
 
 

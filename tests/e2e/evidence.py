@@ -14,6 +14,7 @@ from typing import Any
 from psycopg import sql
 
 from maintainer.practice.database import SUPERUSER, connect
+from maintainer.practice.postgres import Postgres
 from tests.practice_fixture import Practice
 
 Evidence = dict[str, object]
@@ -23,8 +24,12 @@ WRITTEN_BY_SERVERS = {"database"}
 
 
 def evidence(practice: Practice) -> Evidence:
-    """Look at everything: files with their metadata, rows with their place, catalogs, sizes and counters."""
-    return {**dict(files(practice.folder)), **dict(database(practice))}
+    """Look at everything: files with their metadata, rows with their place, catalogs, sizes and counters.
+
+    Of a database that does not run, that it does not.
+    """
+    runs = Postgres(practice.layout).process() is not None
+    return {**dict(files(practice.folder)), **(dict(database(practice)) if runs else {"database": "down"})}
 
 
 def store(practice: Practice) -> Evidence:
