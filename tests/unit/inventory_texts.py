@@ -11,11 +11,13 @@ from tasks.db_reindex import DbReindex
 from tasks.db_vacuum import DbVacuum
 from tasks.dicom_integrity import DicomIntegrity
 from tasks.disk_cleanup import DiskCleanup
+from tasks.node_reboot import NodeReboot
 from tasks.service_restart import ServiceRestart
 
 SAMPLE = Path(__file__).parents[2] / "inventory.toml"
 REGISTER: dict[str, AnyTask] = {
-    task.name: task for task in (ServiceRestart(), DbVacuum(), DbReindex(), DiskCleanup(), DicomIntegrity())
+    task.name: task
+    for task in (ServiceRestart(), NodeReboot(), DbVacuum(), DbReindex(), DiskCleanup(), DicomIntegrity())
 }
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE9n4sg5dmmyPxVhwaUqcnEoQJlSItVgwN0UM5p9W2Ya"
 GOOD = f"""\
