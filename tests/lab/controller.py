@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 
 from tests.e2e import driver
-from tests.lab.enclosure import Enclosure
+from tests.lab.enclosure import Room
 from tests.lab.image import environment
 from tests.lab.node import LabNode
 
@@ -19,12 +19,19 @@ _TEMPLATE = Path(__file__).with_name("inventory.toml")
 class LabController(driver.Controller):
     """`do`, `json`, `start`, `records` and `edit` as for every controller; what it runs can reach the nodes."""
 
-    room: Enclosure
+    room: Room
     client_key: Path
     database_password: Path
 
     def argv(self, *words: str) -> list[str]:
         return self.room.on_its_network(super().argv(*words))
+
+    def set_up(self) -> None:
+        """Make its folder, its key and its password for the databases."""
+        self.inventory.parent.mkdir(mode=0o700)
+        _make_key(self.client_key)
+        with os.fdopen(os.open(self.database_password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"{secrets.token_hex(16)}\n")
 
     def admit_to(self, node: LabNode) -> str:
         """Give a node its own host key and let this controller in; answers the line that pins it."""
@@ -39,7 +46,7 @@ class LabController(driver.Controller):
     def let_into_database_of(self, node: LabNode) -> None:
         """Set the password of the role that this controller logs in as."""
         password = self.database_password.read_text().strip()
-        node.sql(f"ALTER ROLE maintainer PASSWORD '{password}';", database="postgres")
+        node.sql("ALTER ROLE maintainer PASSWORD :'password';", database="postgres", password=password)
 
     def write_inventory(self, nodes: dict[str, LabNode], host_keys: dict[str, str]) -> None:
         values = {"controller": str(self.inventory.parent)}
@@ -49,20 +56,14 @@ class LabController(driver.Controller):
         self.inventory.write_text(Template(_TEMPLATE.read_text("utf-8")).substitute(values), "utf-8")
 
 
-def controller(folder: Path, room: Enclosure) -> LabController:
-    """Set up a controller in a new folder: keys and password, but no inventory yet."""
-    folder.mkdir(mode=0o700)
-    made = LabController(
+def controller_in(folder: Path, room: Room) -> LabController:
+    return LabController(
         inventory=folder / "inventory.toml",
         state=folder / "state",
         room=room,
         client_key=folder / "client_key",
         database_password=folder / "database_password",
     )
-    _make_key(made.client_key)
-    with os.fdopen(os.open(made.database_password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{secrets.token_hex(16)}\n")
-    return made
 
 
 def _make_key(file: Path) -> None:

@@ -17,7 +17,7 @@ from tests.lab.image import LabError, environment
 CONTROLLER = "10.20.0.1"
 BRIDGE = "br0"
 
-_LONGEST_END = 30  # seconds
+_ENDS_WITHIN = 30  # seconds
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 # CHLD is ignored, so that orphans of the room are reaped by the kernel.
@@ -36,24 +36,11 @@ exec cat >/dev/null
 """
 
 
-class Enclosure:
-    """The room. Its network has no way out: addresses in it exist nowhere else."""
+class Room:
+    """A room, named by its first process. Its network has no way out: addresses in it exist nowhere else."""
 
-    def __init__(self) -> None:
-        argv = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        self._holder = subprocess.Popen(
-            [*argv, "sh", "-c", _FIRST_PROCESS],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment(),
-            start_new_session=True,  # Ctrl-C is for the one who holds the room, not for the room
-        )
-        self._descriptors: list[int] = []
-        if self._holder.stdout is None or self._holder.stdout.readline() != b"ready\n":
-            self.close()
-            raise LabError("no namespaces can be made here: is this a container without CAP_SYS_ADMIN?")
-        self.pid = only_child(self._holder.pid)
-        self._descriptors = [os.open(f"/proc/{pid}/ns/net", os.O_RDONLY) for pid in ("self", self.pid)]
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
 
     def inside(self, argv: Sequence[str]) -> list[str]:
         """Give the command that runs `argv` among the room's mounts, network and processes."""
@@ -79,12 +66,32 @@ class Enclosure:
     @contextlib.contextmanager
     def network(self) -> Iterator[None]:
         """Let this thread, and those that it starts meanwhile, make their sockets on the room's network."""
-        outside, room = self._descriptors
-        _enter(room)
+        outside, room = (os.open(f"/proc/{who}/ns/net", os.O_RDONLY) for who in ("thread-self", self.pid))
         try:
+            _enter(room)
             yield
         finally:
             _enter(outside)
+            os.close(outside)
+            os.close(room)
+
+
+class Enclosure(Room):
+    """A room of our own."""
+
+    def __init__(self) -> None:
+        argv = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        self._holder = subprocess.Popen(
+            [*argv, "sh", "-c", _FIRST_PROCESS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+            start_new_session=True,  # Ctrl-C is for the one who holds the room, not for the room
+        )
+        if self._holder.stdout is None or self._holder.stdout.readline() != b"ready\n":
+            self.close()
+            raise LabError("no namespaces can be made here: is this a container without CAP_SYS_ADMIN?")
+        super().__init__(only_child(self._holder.pid))
 
     def close(self) -> None:
         """End every process of the room; comes back when none is left."""
@@ -92,9 +99,7 @@ class Enclosure:
             if pipe:
                 pipe.close()
         # The kernel lets the first process of a room end only after all others have.
-        self._holder.wait(_LONGEST_END)
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        self._holder.wait(_ENDS_WITHIN)
 
 
 def _enter(namespace: int) -> None:
@@ -115,6 +120,5 @@ def only_child(pid: int, within: float = 10) -> int:
             if len(children) == 1:
                 return int(children[0])
         if time.monotonic() >= until:
-            break
+            raise LabError(f"process {pid} did not start what it should have")
         time.sleep(0.02)
-    raise LabError(f"process {pid} did not start what it should have")

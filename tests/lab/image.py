@@ -58,19 +58,14 @@ def _build(recipe: Recipe, root: Path) -> None:
     log = root.with_suffix(".log")
     argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", f"--include={','.join(recipe.packages)}"]
     argv += [f"--aptopt={option}" for option in APT_OPTIONS]
-    if recipe.files:
-        argv += [
-            f'--customize-hook=cp -r "{recipe.files}" "$1/image"',
-            '--customize-hook=chroot "$1" sh /image/setup.sh',
-            '--customize-hook=rm -r "$1/image"',
-        ]
+    argv += [f"--customize-hook={hook}" for hook in recipe.hooks]
     with log.open("wb") as said:
         done = subprocess.run(
             [*argv, recipe.release, str(unfinished)],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env={**environment(), "DEBIAN_FRONTEND": "noninteractive"},
+            env={**environment(), "DEBIAN_FRONTEND": "noninteractive", "LAB_FILES": str(recipe.files)},
             timeout=_LONGEST_BUILD,
             check=False,
         )

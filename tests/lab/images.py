@@ -17,7 +17,7 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, _config, evt
 
-from maintainer.practice.associations import keep_answers, without_delay
+from maintainer.links.associations import keep_answers, without_delay
 from maintainer.practice.modality import images as test_files
 from tests.lab.node import AE_TITLE, DICOM_PORT
 
@@ -55,7 +55,7 @@ def send(address: str, slices: int, size: int) -> int:
         {(CTImageStorage, ExplicitVRLittleEndian), *((sop_class, syntax) for _, sop_class, syntax in images)}
     ):
         ae.add_requested_context(sop_class, syntax)
-    handlers = [(evt.EVT_CONN_OPEN, without_delay), (evt.EVT_DATA_SENT, _acknowledge_at_once)]
+    handlers: list[Any] = [(evt.EVT_CONN_OPEN, without_delay), (evt.EVT_DATA_SENT, _acknowledge_at_once)]
     association = ae.associate(address, DICOM_PORT, ae_title=AE_TITLE, evt_handlers=handlers)
     if not association.is_established:
         sys.exit("the archive refused the association")

@@ -10,14 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
-from tests.lab.controller import LabController, controller
-from tests.lab.enclosure import Enclosure
+from tests.lab.controller import LabController, controller_in
+from tests.lab.enclosure import Enclosure, Room
 from tests.lab.image import LabError, image, why_not
-from tests.lab.leftovers import claim, sweep
+from tests.lab.leftovers import claim, folder_of, owner, sweep
 from tests.lab.node import LabNode
 
 REPOSITORY = Path(__file__).parents[2]
 ADDRESSES = {"pacs-a": "10.20.0.11", "pacs-b": "10.20.0.12"}
+_ROOM = "room"  # file that names the first process
 
 
 class Lab:
@@ -27,9 +28,9 @@ class Lab:
     does it inside `network()`.
     """
 
-    def __init__(self, folder: Path, room: Enclosure) -> None:
+    def __init__(self, folder: Path, room: Room) -> None:
         self.folder, self.room = folder, room
-        self.controller: LabController = controller(folder / "controller", room)
+        self.controller: LabController = controller_in(folder / "controller", room)
         self.nodes = {
             name: LabNode(name, address, room, folder / name, f"{folder.name}-{name}")
             for name, address in ADDRESSES.items()
@@ -50,11 +51,24 @@ class Lab:
             folder = held.enter_context(claim(name or secrets.token_hex(4)))
             root = held.enter_context(image())
             room = held.enter_context(contextlib.closing(Enclosure()))
+            (folder / _ROOM).write_text(str(room.pid))
             lab = cls(folder, room)
             lab._boot(root)
             lab._held = held.pop_all()
         atexit.register(lab.down)
         return lab
+
+    @classmethod
+    def visit(cls, name: str) -> Self:
+        """Work with a lab that another process holds. Only that one can end it, or switch its nodes on and off.
+
+        Raises:
+            LabError: no lab of that name is up.
+        """
+        folder = folder_of(name)
+        if owner(name) is None or not (folder / _ROOM).exists():
+            raise LabError(f"no lab called {name} is up")
+        return cls(folder, Room(int((folder / _ROOM).read_text())))
 
     def down(self) -> None:
         """End everything; comes back when nothing is left. May be called twice."""
@@ -91,6 +105,7 @@ class Lab:
         return int(done.stdout)
 
     def _boot(self, root: Path) -> None:
+        self.controller.set_up()
         for node in self.nodes.values():
             node.build(root)
         pinned = {name: self.controller.admit_to(node) for name, node in self.nodes.items()}

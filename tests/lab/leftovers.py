@@ -30,27 +30,30 @@ def claim(name: str) -> Iterator[Path]:
         LabError: a lab of that name is up; says whose.
     """
     RUNNING.mkdir(parents=True, exist_ok=True)
-    lock_file = RUNNING / f"{PREFIX}{name}.lock"
-    with lock_file.open("a+") as lock:
+    folder = folder_of(name)
+    with folder.with_suffix(".lock").open("a+") as lock:
         if not _locked(lock.fileno()):
             raise LabError(f"the lab {name} is up already (process {owner(name)})")
-        _clear(lock_file.with_suffix(""))
+        _clear(folder)
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
-        folder = lock_file.with_suffix("")
         folder.mkdir(mode=0o755)
         try:
             yield folder
         finally:
             _clear(folder)
-            lock_file.unlink()
+            folder.with_suffix(".lock").unlink()
+
+
+def folder_of(name: str) -> Path:
+    """Say where the lab of that name keeps everything; its lock lies beside."""
+    return RUNNING / f"{PREFIX}{name}"
 
 
 def owner(name: str) -> int | None:
     """Give the process that holds the lab of that name, if one does."""
-    lock_file = RUNNING / f"{PREFIX}{name}.lock"
-    with contextlib.suppress(FileNotFoundError), lock_file.open("r+") as lock:
+    with contextlib.suppress(FileNotFoundError), folder_of(name).with_suffix(".lock").open("r+") as lock:
         if not _locked(lock.fileno()):
             return int(lock.read() or 0)
     return None

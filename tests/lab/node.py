@@ -5,13 +5,15 @@ Its power can be cut, and it comes back when it reboots itself. What else can ha
 """
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
 import uuid
 from pathlib import Path
 
-from tests.lab.enclosure import BRIDGE, Enclosure, only_child
+from tests.lab.enclosure import BRIDGE, Room, only_child
 from tests.lab.image import LabError, environment
 from tests.lab.leftovers import CGROUP_TOPS
 
@@ -27,7 +29,7 @@ _JOIN_CGROUPS = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs"; shift; done
 class LabNode:
     """A machine of the lab. `folder` holds its disk (the difference from the image) and its console's output."""
 
-    def __init__(self, name: str, address: str, room: Enclosure, folder: Path, cgroup: str) -> None:
+    def __init__(self, name: str, address: str, room: Room, folder: Path, cgroup: str) -> None:
         self.name, self.address, self.folder = name, address, folder
         self.root = folder / "root"
         self.room = room
@@ -71,7 +73,8 @@ class LabNode:
     def power_off(self) -> None:
         """Pull the plug: nothing is written back and nobody is told."""
         if self._process is not None and self._process.poll() is None:
-            subprocess.run(["kill", "-KILL", str(self._nspawn())], check=True, env=environment())
+            # With the first process of a machine all others end; systemd-nspawn alone would leave them running.
+            os.kill(only_child(self._nspawn()), signal.SIGKILL)
         if self._power is not None:
             self._power.join()
 
@@ -140,9 +143,15 @@ class LabNode:
             self._process = process = self._boot()
 
     def _nspawn(self) -> int:
-        if self._process is None:
-            raise LabError(f"{self.name} is off")
-        return only_child(self._process.pid, within=0)
+        """Find the process that is the machine's hardware; another process than ours may have started it."""
+        if self._process is not None:
+            return only_child(self._process.pid, within=0)
+        ours = f"\0--directory={self.root}\0".encode()
+        for each in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if (line := each.read_bytes()).startswith(b"systemd-nspawn\0") and ours in line:
+                    return int(each.parent.name)
+        raise LabError(f"{self.name} is off")
 
     def run(
         self, *argv: str, user: str = "root", stdin: str = "", check: bool = True, timeout: float = 60
@@ -152,13 +161,11 @@ class LabNode:
         Raises:
             LabError: the machine is off, or the command failed and `check` is set.
         """
-        command = argv if user == "root" else ("runuser", "-u", user, "--", *argv)
         done = subprocess.run(
-            ["nsenter", f"--target={self.leader()}", *_ALL_OF_IT, "--", *command],
+            self.argv(*argv) if user == "root" else self.argv("runuser", "-u", user, "--", *argv),
             input=stdin,
             capture_output=True,
             text=True,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
             timeout=timeout,
             check=False,
         )
@@ -166,9 +173,18 @@ class LabNode:
             raise LabError(f"{self.name}: {' '.join(argv)} ended with {done.returncode}: {done.stderr.strip()}")
         return done
 
-    def sql(self, text: str, *, database: str = "orthanc") -> str:
-        """Run SQL as the superuser, each statement by itself; answers rows as lines, columns divided by tabs."""
-        argv = ("psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", database)
+    def argv(self, *argv: str) -> list[str]:
+        """Give the command that runs `argv` on the machine."""
+        clean = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TERM=linux")
+        return ["nsenter", f"--target={self.leader()}", *_ALL_OF_IT, "--", *clean, *argv]
+
+    def sql(self, text: str, *, database: str = "orthanc", **values: str) -> str:
+        """Run SQL as the superuser, each statement by itself; answers rows as lines, columns divided by tabs.
+
+        A value stands in the text as `:'name'`.
+        """
+        argv = ["psql", "-XAtq", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-d", database]
+        argv += [f"--set={name}={value}" for name, value in values.items()]
         return self.run(*argv, user="postgres", stdin=text).stdout
 
     def leader(self) -> int:

@@ -1,7 +1,7 @@
 """What the lab's machines are made of. A change here, or of a file in `pacs_node/`, makes a new image."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 NODE_FILES = Path(__file__).with_name("pacs_node")
@@ -16,18 +16,21 @@ class Recipe:
 
     Attributes:
         variant: `minbase` is a Debian that boots; `extract` only unpacks, which is enough to run a program in.
-        files: folder that is copied into the root as /image for `setup.sh`, which finishes it.
+        hooks: shell commands that finish it, on the machine that builds; $1 is the root and $LAB_FILES is `files`.
+        files: folder that the hooks need.
     """
 
     name: str
     release: str
     variant: str
     packages: tuple[str, ...]
-    files: Path | None = field(default=None)
+    hooks: tuple[str, ...]
+    files: Path | None = None
 
     def digest(self) -> str:
         """Name what comes out by all that goes in, but for the packages' versions."""
-        seen = hashlib.sha256(repr((self.name, self.release, self.variant, self.packages, APT_OPTIONS)).encode())
+        made_of = (self.name, self.release, self.variant, self.packages, self.hooks, APT_OPTIONS)
+        seen = hashlib.sha256(repr(made_of).encode())
         for file in sorted(self.files.iterdir()) if self.files else ():
             seen.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
         return seen.hexdigest()
@@ -41,6 +44,7 @@ PACS_NODE = Recipe(
         *("systemd", "systemd-sysv", "dbus", "openssh-server", "iproute2", "procps", "python3", "sudo"),
         *("postgresql-15", "orthanc", "orthanc-postgresql", "dcmtk"),
     ),
+    hooks=('cp -r "$LAB_FILES" "$1/image"', 'chroot "$1" sh /image/setup.sh', 'rm -r "$1/image"'),
     files=NODE_FILES,
 )
 OLD_PYTHONS = Recipe(
@@ -48,4 +52,5 @@ OLD_PYTHONS = Recipe(
     release="bullseye",
     variant="extract",
     packages=("python3", "pypy3", "libc-bin", "dash", "coreutils"),
+    hooks=('mkdir -p "$1/proc"', 'mkdir "$1/pypy"', 'ln -s /usr/bin/pypy3 "$1/pypy/python3"'),
 )
