@@ -26,7 +26,7 @@ from maintainer.intervention_log.durable_file import (
     sync_folder,
     write_new,
 )
-from maintainer.intervention_log.lines import Lines, follow, locked
+from maintainer.intervention_log.lines import follow, locked
 from maintainer.intervention_log.record import Fields, Kind, Record, read_record, write_time
 from maintainer.intervention_log.reserve import Reserve
 
@@ -181,8 +181,8 @@ class Journal:
         return chain.GENESIS  # everything is then read, and vouched for, from the beginning
 
     def _check_origin(self) -> None:
-        first = next(iter(Lines(self.path, stop=self._head.end)), b"")
-        if first and (there := read_record(first).origin) != self._origin:
+        first = next(follow(self.path, stop=self._head.end), None)
+        if first and (there := read_record(first.line).origin) != self._origin:
             raise LogError(
                 f"this log belongs to {there!r}, not to {self._origin!r}",
                 where=str(self.path),
