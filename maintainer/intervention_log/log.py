@@ -139,8 +139,7 @@ class InterventionLog:
 
     def open_ends(self) -> OpenEnds:
         """Find everything that was opened and not closed, in the log itself."""
-        follower = Follower()
-        return follower.read(read_record(line) for line in self._true_lines() if follower.matters(line)).ends()
+        return Follower().read_lines(self._true_lines()).ends()
 
     def people_at_work(self) -> OpenEnds:
         """Find the open interventions alone, fast enough to be asked before each step."""

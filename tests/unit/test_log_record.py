@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from maintainer.intervention_log import chain
-from maintainer.intervention_log.record import Kind, Record, bounded, clip, printable, read_record
+from maintainer.intervention_log.record import Intervention, Kind, Record, bounded, clip, printable, read_record
 from maintainer.model.plan import Finding, Severity
 
 PLACE = {"seq": 1, "prev": chain.NO_HASH, "time": "2024-03-01T22:00:00.000000Z", "origin": "site-a"}
@@ -113,5 +113,9 @@ def test_the_largest_record_still_fits() -> None:
     tree = {"a" * 300 + str(n): "\U0001f5c4" * 300 for n in range(6)}
     said = finding(subject=wide, advice=wide, evidence=tree)
     for text in (full, wide, '"' * 90_000):
-        record = Record(**PLACE, kind=Kind.FINDING, finding=said, measured=tree, **dict.fromkeys(TEXTS, text))
+        words = dict.fromkeys(("who", "company", "scope", "note"), text)
+        work = Intervention(**words, place="on-site", until=PLACE["time"])
+        record = Record(
+            **PLACE, kind=Kind.FINDING, finding=said, measured=tree, intervention=work, **dict.fromkeys(TEXTS, text)
+        )
         assert len(chain.seal(record.body())[0]) <= chain.MAX_LINE
