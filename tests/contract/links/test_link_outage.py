@@ -14,7 +14,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # (p
 
 from maintainer.app import Maintainer, load
 from maintainer.errors import ActionFailed, StillInUse
-from maintainer.model.plan import Drain, ProveService, Reboot, ServiceAction
+from maintainer.model.plan import Action, Drain, ProveService, Reboot, ServiceAction
 from maintainer.model.task import NodeQuery, Probe
 from maintainer.running.ports import Actor, Observer
 from tests.practice_fixture import Practice
@@ -37,6 +37,10 @@ def working(practice: Practice, **more: str) -> Iterator[tuple[Observer, Actor]]
         yield observer, actor
 
 
+def perform(actor: Actor, action: Action) -> dict[str, Any]:
+    return dict(actor.perform(action, SOON))
+
+
 @contextmanager
 def association(practice: Practice) -> Iterator[Any]:
     entity = AE(ae_title="MODALITY")
@@ -52,7 +56,7 @@ def association(practice: Practice) -> Iterator[Any]:
 def test_nobody_there_is_drained_at_once(shared_practice: Practice) -> None:
     """Without associations there is nothing to wait for."""
     with working(shared_practice) as (_, actor):
-        assert actor.perform(Drain(within=timedelta(seconds=30)), SOON) == {"associations": 0}
+        assert perform(actor, Drain(within=timedelta(seconds=30))) == {"associations": 0}
 
 
 def test_an_association_is_waited_for(shared_practice: Practice) -> None:
@@ -61,7 +65,7 @@ def test_an_association_is_waited_for(shared_practice: Practice) -> None:
         ending = threading.Timer(1.5, open_one.release)
         ending.start()
         begun = time.monotonic()
-        measured = actor.perform(Drain(within=timedelta(seconds=30)), SOON)
+        measured = perform(actor, Drain(within=timedelta(seconds=30)))
         ending.join()
     assert measured == {"associations": 1}
     assert 1 < time.monotonic() - begun < 15
@@ -71,7 +75,7 @@ def test_an_association_that_stays_forbids_the_stop(shared_practice: Practice) -
     """When the time is over somebody still uses it: that is said, with how many."""
     said = pytest.raises(StillInUse, match="1 open DICOM association did not end within 1 s")
     with working(shared_practice) as (_, actor), association(shared_practice), said:
-        actor.perform(Drain(within=timedelta(seconds=1)), SOON)
+        perform(actor, Drain(within=timedelta(seconds=1)))
 
 
 def test_arriving_images_forbid_the_stop(shared_practice: Practice) -> None:
@@ -79,9 +83,9 @@ def test_arriving_images_forbid_the_stop(shared_practice: Practice) -> None:
     refusing = Drain(within=timedelta(seconds=2), refuse_while_receiving=True)
     with working(shared_practice) as (_, actor):
         with association(shared_practice), pytest.raises(StillInUse, match="did not end within 2 s"):
-            actor.perform(refusing, SOON)
+            perform(actor, refusing)
         with sending(shared_practice), pytest.raises(StillInUse, match="images arrive over 1 open"):
-            actor.perform(refusing, SOON)
+            perform(actor, refusing)
 
 
 @contextmanager
@@ -108,12 +112,12 @@ def sending(practice: Practice) -> Iterator[None]:
 def test_the_outage_is_measured(practice: Practice) -> None:
     """From the stop until every probe answers; a proof without a stop before it has no outage to tell."""
     with working(practice) as (observer, actor):
-        assert "outage_seconds" not in actor.perform(ProveService(within=SOON), SOON)
+        assert "outage_seconds" not in perform(actor, ProveService(within=SOON))
         begun = time.monotonic()
-        actor.perform(ServiceAction(verb="stop", service="archive"), SOON)
+        perform(actor, ServiceAction(verb="stop", service="archive"))
         time.sleep(0.5)
-        actor.perform(ServiceAction(verb="start", service="archive"), SOON)
-        measured: Any = actor.perform(ProveService(within=SOON), SOON)
+        perform(actor, ServiceAction(verb="start", service="archive"))
+        measured: Any = perform(actor, ProveService(within=SOON))
         assert 0.5 < measured["outage_seconds"] <= time.monotonic() - begun
         assert observer.observe(Probe(by="c-echo"))["answered"] is True  # type: ignore[index,call-overload]  # a mapping, by contract
 
@@ -122,7 +126,7 @@ def test_an_archive_that_cannot_send_images_does_not_serve(practice: Practice) -
     """C-ECHO alone proves nothing where a canary is declared."""
     said = pytest.raises(ActionFailed, match=r"does not serve after .* canary: .* does not have the canary study")
     with working(practice, dicom='canary = "1.2.3"') as (_, actor), said:
-        actor.perform(ProveService(within=timedelta(seconds=1)), SOON)
+        perform(actor, ProveService(within=timedelta(seconds=1)))
 
 
 def test_what_is_not_mounted_does_not_serve(practice: Practice) -> None:
@@ -139,6 +143,6 @@ def test_a_node_that_may_not_be_rebooted_refuses(shared_practice: Practice) -> N
     with working(shared_practice) as (observer, actor):
         before: Any = observer.observe(NodeQuery(program="hello", request={}))
         with pytest.raises(ActionFailed, match="this node may not be rebooted"):
-            actor.perform(Reboot(within=timedelta(seconds=5)), SOON)
+            perform(actor, Reboot(within=timedelta(seconds=5)))
         after: Any = observer.observe(NodeQuery(program="hello", request={}))
         assert before["boot_id"] == after["boot_id"]
