@@ -10,7 +10,7 @@ from maintainer.errors import ActionFailed, Exit, LinkLost, LogError
 from maintainer.intervention_log.journal import Journal
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import Action, ServiceAction, Sql, Unseen
+from maintainer.model.plan import Action, ProveService, ServiceAction, Sql, Unseen
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 
@@ -72,6 +72,19 @@ def test_a_step_that_changed_nothing_has_failed(tmp_path: Path) -> None:
     assert endings(report) == [('vacuum "public"."t"', "failed")]
     assert "still due" in report.tasks[0].steps[0].ending.error
     assert report.exit() is Exit.TROUBLE
+
+
+def test_a_second_look_that_is_refused_does_not_tell(tmp_path: Path) -> None:
+    """When the task refuses to judge after its step, the step is not called done: the next run looks first."""
+
+    def dies_after_the_proof(node: FakeNode) -> None:
+        proven = any(isinstance(action, ProveService) for action in node.performed)
+        node.database_up, node.hung = not proven, proven
+
+    node = FakeNode(archive_started=OLD, when_looked_at=dies_after_the_proof)
+    report = one_node(tmp_path, node, tasks=["service-restart"]).run()
+    assert endings(report)[-1] == ("prove that the node serves", "unknown")
+    assert report.exit() is Exit.UNKNOWN
 
 
 def test_one_table_that_fails_does_not_cost_the_others_their_night(tmp_path: Path) -> None:
