@@ -10,8 +10,9 @@ import pytest
 from maintainer.errors import ActionFailed, Exit, LinkLost
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import NotRun, Reason, Unknown
-from maintainer.model.plan import Action, Drain, Plan, ProveService, Reboot, ServiceAction, Sql
+from maintainer.model.plan import Action, Drain, Plan, ProveService, Reboot, Risk, ServiceAction, Sql, Step
 from maintainer.running import partners
+from maintainer.running.execute import _only_starts
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 
@@ -197,3 +198,15 @@ def test_a_reboot_that_was_asked_for_interrupts_nothing(tmp_path: Path) -> None:
     node = FakeNode(dead_rows={"t": 50}, trouble=before(Sql, lambda: (_ for _ in ()).throw(LinkLost("the link broke"))))
     night = asked_for(one_node(tmp_path, node, tasks=["node-reboot", "db-vacuum"]))
     assert night.run().tasks[1].steps[0].ending == Unknown(last_seen="the link broke")
+
+
+def test_what_is_brought_back_is_what_lies_stopped() -> None:
+    """When the stop of a database failed, the archive that was stopped for it is started, and nothing more is stopped."""
+    names = ("stop database", "start database", "start archive")
+    acts = [ServiceAction.model_validate({"verb": name.split()[0], "service": name.split()[1]}) for name in names]
+    due = tuple(
+        Step(subject="s", title="t", reason="r", action=action, risk=Risk.SLOWER, timeout=timedelta(minutes=1))
+        for action in (Drain(within=timedelta(0)), *acts, ProveService(within=timedelta(minutes=1)))
+    )
+    assert _only_starts(due) == due[-2:]
+    assert _only_starts(due[:3] + due[4:]) == ()
