@@ -201,7 +201,7 @@ def test_a_reboot_that_was_asked_for_interrupts_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_brought_back_is_what_lies_stopped() -> None:
-    """When the stop of a database failed, the archive that was stopped for it is started, and nothing more is stopped."""
+    """When the stop of a database failed, the archive that was stopped for it is started; nothing more is stopped."""
     names = ("stop database", "start database", "start archive")
     acts = [ServiceAction.model_validate({"verb": name.split()[0], "service": name.split()[1]}) for name in names]
     due = tuple(
