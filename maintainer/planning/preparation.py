@@ -71,7 +71,8 @@ class Preparation(Value):
         """Write the script that takes it back."""
         not_wanted = {"python", "sha256", "sudo", "command", "forced", "options", "with_password", "tables", "question"}
         variables = {name: value for name, value in self._variables().items() if name not in not_wanted}
-        blocks = {"variables": _assignments(variables), "sql": _text("undo_role.sql")}
+        assignments = _assignments(variables | {"state": installation.STATE})
+        blocks = {"variables": assignments, "sql": _text("undo_role.sql")}
         return _render("undo.sh", self._words() | blocks)
 
     def key_options(self) -> str:

@@ -30,6 +30,7 @@ if [ -n "$home" ] && [ -f "$keys" ]; then
     say "the key is gone from $keys"
 fi
 rm -f "$sudoers" "$program" "$policy"
+rm -rf "$state"
 rmdir "${program%/*}" "${policy%/*}" 2>/dev/null || true
 say "$sudoers, $program and $policy are gone"
 if [ "$(getent passwd "$user" | cut -d: -f5)" = "$mark" ] && [ ! -e "$keys" ]; then

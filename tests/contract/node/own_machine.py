@@ -1,6 +1,6 @@
 """A machine of one's own to prepare: this one, seen through a mount namespace in which no change outlives the test.
 
-/etc, /home, /usr/bin, /usr/local and /var/log are overlays whose upper layers lie on a tmpfs, /run is empty, and
+/etc, /home, /usr/bin, /usr/local, /var/lib and /var/log are overlays whose upper layers lie on a tmpfs, /run is empty, and
 /dev/log is the test's own socket.
 """
 
@@ -28,7 +28,7 @@ needs_a_machine = pytest.mark.skipif(
 _ENTER = r"""
 set -eu
 mount -t tmpfs -o mode=755 none "$1"
-for top in etc home usr/bin usr/local var/log; do
+for top in etc home usr/bin usr/local var/lib var/log; do
     mkdir -p "$1/$top.upper" "$1/$top.work"
     mount -t overlay overlay -o "lowerdir=/$top,upperdir=$1/$top.upper,workdir=$1/$top.work" "/$top"
 done

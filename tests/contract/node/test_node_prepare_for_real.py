@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook, NodeUnreachable
+from maintainer.links.lease import Holder, Lease
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_program import programs_in
 from maintainer.model.inventory import Node
@@ -165,7 +166,10 @@ def test_what_the_node_refuses_stands_in_its_own_log(machine: OwnMachine, prepar
     wider = {"orthanc": {"unit": "orthanc.service"}, "sshd": {"unit": "ssh.service"}}
     opened = link(preparation, inventory_node(machine, services=wider))
     try:
-        with pytest.raises(ActionFailed, match="this node's policy has no service sshd"):
+        with (
+            Lease(opened, Holder("c1", "r1", "agent@controller")),
+            pytest.raises(ActionFailed, match="this node's policy has no service sshd"),
+        ):
             opened.program().act("service", {"verb": "stop", "service": "sshd"}, TIME)
     finally:
         opened.close()
@@ -203,8 +207,15 @@ def test_other_keys_of_the_account_stay_and_are_told_of(machine: OwnMachine, pre
 def test_it_is_taken_back_whole(machine: OwnMachine, preparation: Preparation) -> None:
     """After the undoing no file, account or rule of ours is left, and the key opens nothing."""
     set_up(machine, preparation)
+    machine.run("mkdir", "-p", "/var/lib/maintainer-node/x")
     assert "is gone" in undo(machine, preparation)
-    for place in ("/etc/maintainer", "/usr/local/lib/maintainer", "/etc/sudoers.d/maintainer", f"/home/{USER}"):
+    for place in (
+        "/var/lib/maintainer-node",
+        "/etc/maintainer",
+        "/usr/local/lib/maintainer",
+        "/etc/sudoers.d/maintainer",
+        f"/home/{USER}",
+    ):
         assert machine.run("test", "-e", place).returncode == 1, place
     assert machine.run("getent", "passwd", USER).returncode == 2
     with pytest.raises(NodeUnreachable):
