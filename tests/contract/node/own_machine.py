@@ -1,7 +1,7 @@
 """A machine of one's own to prepare: this one, seen through a mount namespace in which no change outlives the test.
 
-/etc, /home, /usr/bin, /usr/local, /var/lib and /var/log are overlays whose upper layers lie on a tmpfs, /run is empty, and
-/dev/log is the test's own socket.
+/etc, /home, /usr/bin, /usr/local, /var/lib and /var/log are overlays whose upper layers lie on a tmpfs, /run is empty,
+and /dev/log is the test's own socket.
 """
 
 import contextlib
