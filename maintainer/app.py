@@ -16,9 +16,10 @@ import structlog
 
 from maintainer.archives.register import product
 from maintainer.errors import LogError, UsageError, WindowClosed
+from maintainer.intervention_log.controller_id import controller_id
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
-from maintainer.intervention_log.record import Intervention, Record
+from maintainer.intervention_log.record import Intervention, Kind, Record
 from maintainer.intervention_log.run_lock import RunLock
 from maintainer.intervention_log.snapshots import Snapshots
 from maintainer.inventory_file.load import LoadedInventory, load_inventory
@@ -47,6 +48,7 @@ from maintainer.running.visits import Visit, Visits
 
 if TYPE_CHECKING:
     from maintainer.links.fleet import Fleet
+    from maintainer.links.lease import Holder, Released
 
 
 LOG = structlog.get_logger(__name__)
@@ -205,9 +207,31 @@ class Maintainer:
         """The nodes, over real links; `run_id` is shown in what is opened on them."""
         from maintainer.links.fleet import Fleet  # noqa: PLC0415 (paramiko and psycopg: only for who touches nodes)
 
-        fleet = Fleet(self.inventory, run_id or "dry run", self.node_program(), log.history)
+        holder = self._holder(run_id) if run_id else None
+        fleet = Fleet(self.inventory, run_id or "dry run", self.node_program(), log.history, holder)
         self.stop.on_abandon(fleet.cut)
         return fleet
+
+    def _holder(self, run_id: str) -> "Holder":
+        from maintainer.links.lease import Holder  # noqa: PLC0415 (as above)
+
+        return Holder(controller_id(self.state), run_id, self.actor)
+
+    def release(self, node: str, why: str, *, cancel: bool) -> "Released":
+        """Take a node's lease from whoever has it, as the person at the keyboard decided, and note it.
+
+        Raises:
+            Busy: a run of this controller goes on, which gives back what it holds by itself.
+            ActionFailed: the node said no.
+            CouldNotLook: the node did not answer.
+        """
+        self._known("node", [node], self.inventory.nodes)
+        with RunLock(self.state, command="maintainer node release"), self.open_log() as log:
+            run = f"release-{secrets.token_hex(4)}"
+            released = self.fleet(log).release_by_person(node, self._holder(run), why, cancel=cancel)
+            before = f" of {released.before['who']}, held since {released.before['since']}" if released.before else ""
+            log.append(Kind.NOTE, node=node, actor=self.actor, text=f"released the lease{before}: {why}")
+            return released
 
     def node_program(self) -> bytes:
         """The program for nodes, as a zipapp: the same sources give the same bytes."""
@@ -281,6 +305,7 @@ class Maintainer:
             stop=self.stop,
             open_windows=windows,
             started_wall=started,
+            controller=controller_id(self.state),
         )
         recorder = Recorder(log, run_id, self.actor, approved.digest() if approved else "")
         return Crew(

@@ -101,6 +101,12 @@ class ActionFailed(MaintainerError):
     """The node or the database answered that the action did not succeed."""
 
 
+class NodeHeld(ActionFailed):
+    """Another run or another controller holds the node; nothing was done."""
+
+    exit = Exit.REFUSED
+
+
 class StillInUse(ActionFailed):
     """Somebody still uses what was to be stopped; nothing was stopped."""
 

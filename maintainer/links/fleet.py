@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from maintainer.archives.register import product
+from maintainer.links.lease import Holder, Lease, Released, release_by_person
 from maintainer.links.node_actor import NodeActor
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_observer import History, NodeObserver
@@ -14,8 +15,11 @@ from maintainer.planning.policy import policy_of
 class Fleet:
     """Opens links to nodes by name, and can cut all of them."""
 
-    def __init__(self, inventory: Inventory, run_id: str, zipapp: bytes, history: History) -> None:
+    def __init__(
+        self, inventory: Inventory, run_id: str, zipapp: bytes, history: History, holder: Holder | None = None
+    ) -> None:
         self._inventory, self._run_id, self._zipapp, self._history = inventory, run_id, zipapp, history
+        self._holder = holder
         self._open: set[NodeLink] = set()
 
     @contextmanager
@@ -25,9 +29,23 @@ class Fleet:
 
     @contextmanager
     def work(self, name: str) -> Iterator[tuple[NodeObserver, NodeActor]]:
-        with self._link(name) as link:
+        """Hold the node's lease for as long as the context lasts.
+
+        Raises:
+            NodeHeld: another controller holds it.
+            ActionFailed: the node cannot keep a lease.
+            CouldNotLook: the node did not answer.
+        """
+        if self._holder is None:
+            raise ValueError("a fleet without a holder only looks")
+        with self._link(name) as link, Lease(link, self._holder) as lease:
             observer = NodeObserver(link, self._history)
-            yield observer, NodeActor(link, observer)
+            yield observer, NodeActor(link, observer, lease)
+
+    def release_by_person(self, name: str, holder: Holder, why: str, *, cancel: bool) -> Released:
+        """Take a node's lease from whoever has it, as a person decided; with `cancel`, end what still runs there."""
+        with self._link(name) as link:
+            return release_by_person(link, holder, why, cancel=cancel)
 
     def cut(self) -> None:
         """Cut every link that is open; whoever waits for an answer is told that it was lost."""

@@ -5,8 +5,10 @@ from datetime import timedelta
 from pydantic import JsonValue
 
 from maintainer.links.drain import drain
+from maintainer.links.lease import Lease
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_observer import NodeObserver
+from maintainer.links.operation import carry_out
 from maintainer.links.outage import Outage
 from maintainer.links.reboot import reboot
 from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, ServiceAction, Sql
@@ -15,13 +17,14 @@ from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Re
 class NodeActor:
     """Changes one node, one action at a time."""
 
-    def __init__(self, link: NodeLink, observer: NodeObserver) -> None:
-        self._link, self._observer, self._outage = link, observer, Outage()
+    def __init__(self, link: NodeLink, observer: NodeObserver, lease: Lease) -> None:
+        self._link, self._observer, self._lease, self._outage = link, observer, lease, Outage()
 
-    def perform(self, action: Action, timeout: timedelta) -> dict[str, JsonValue]:
-        """Do it and answer what was measured.
+    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, JsonValue]:
+        """Do it and answer what was measured. `step` is the id by which the node knows it, also after a lost link.
 
         Raises:
+            NodeHeld: another run or another controller holds the node by now; nothing was done.
             ActionFailed: the node said that it did not succeed.
             StillInUse: somebody sends or fetches images, and nothing was stopped.
             LinkLost: the link broke, so that it may or may not have happened.
@@ -29,14 +32,16 @@ class NodeActor:
         """
         match action:
             case Sql(text=text):
+                # The database knows no leases.
+                self._lease.check()
                 with self._link.acting() as session:
                     return session.perform(text, timeout)
             case ServiceAction(verb=verb, service=service):
                 if verb == "stop":
                     self._outage.begins()
-                return self._on_node("service", {"verb": verb, "service": service}, timeout)
+                return carry_out(self._link, step, "service", {"verb": verb, "service": service}, timeout)
             case NodeOperation(program=program, request=request):
-                return self._on_node(program, request, timeout)
+                return carry_out(self._link, step, program, request, timeout)
             case Drain():
                 return drain(action, self._link.node, self._observer.observe)
             case Reboot(within=within):
@@ -44,7 +49,3 @@ class NodeActor:
                 return reboot(self._link, self._observer, min(within, timeout))
             case ProveService(within=within):
                 return self._outage.ends(self._link.name, self._link.node, self._observer.observe, min(within, timeout))
-
-    def _on_node(self, program: str, request: dict[str, JsonValue], timeout: timedelta) -> dict[str, JsonValue]:
-        answer = self._link.program().act(program, request, timeout)
-        return answer if isinstance(answer, dict) else {}

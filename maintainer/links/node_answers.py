@@ -3,9 +3,18 @@
 import json
 import math
 import re
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from maintainer.model.values import Name, Value
 
@@ -14,14 +23,15 @@ MAX_BYTES = 8_000_000
 _MAX_DEPTH = 32
 _MAX_DIGITS = 18
 _MAX_SENTENCE = 500
+TROUBLES = ("refused", "bad-request", "failed", "deadline", "held")
 
 
 class Trouble(Exception):
     """The node's sentence why there is no answer."""
 
-    def __init__(self, what: str, hint: str) -> None:
+    def __init__(self, word: str, what: str, hint: str) -> None:
         super().__init__(what)
-        self.what, self.hint = what, hint
+        self.word, self.what, self.hint = word, what, hint
 
 
 def parse(raw: bytes, program: str) -> JsonValue:
@@ -44,6 +54,18 @@ def parse(raw: bytes, program: str) -> JsonValue:
     if fields.get("ok") is False and fields.keys() == {"format", "ok", "error"}:
         raise _trouble(fields["error"])
     raise ValueError("it is not of the expected format")
+
+
+def verdict(operation: dict[str, Any], program: str) -> JsonValue:
+    """Give what a finished operation answered, as if it had just been asked.
+
+    Raises:
+        Trouble: it ended in a sentence instead.
+        ValueError: what it left is not what the program documents.
+    """
+    if operation["ok"]:
+        return _checked(operation["answer"], program)
+    raise _trouble(operation["error"])
 
 
 def _foreign(name: Any) -> str:
@@ -97,9 +119,9 @@ def _trouble(error: Any) -> Trouble:
     words = ("class", "what", "hint")
     if not isinstance(error, dict) or error.keys() != set(words) or not all(isinstance(error[w], str) for w in words):
         raise ValueError("it is not of the expected format")
-    if error["class"] not in ("refused", "bad-request", "failed", "deadline"):
+    if error["class"] not in TROUBLES:
         raise ValueError("it is not of the expected format")
-    return Trouble(*("".join(c for c in error[word][:_MAX_SENTENCE] if c.isprintable()) for word in words[1:]))
+    return Trouble(*("".join(c for c in error[word][:_MAX_SENTENCE] if c.isprintable()) for word in words))
 
 
 def _checked(answer: Any, program: str) -> JsonValue:
@@ -237,6 +259,55 @@ class ServiceDone(Value):
     state: Literal["running", "stopped"]
 
 
+class LeaseToken(Value):
+    token: Count
+
+
+class LeaseReleased(Value):
+    released: dict[Word, Line] | None
+    running: Line | None
+
+
+class LeaseHolder(Value):
+    controller: Line
+    run: Line
+    who: Line
+    since: Instant
+    renewed: Instant
+    age_seconds: Count
+
+
+class Lease(Value):
+    token: Count
+    holder: LeaseHolder | None
+    released: dict[Word, Line] | None
+
+
+class Launched(Value):
+    launch: Literal["launched", "adopted"]
+
+
+class Operation(Value):
+    state: Literal["running", "finished", "vanished", "interrupted", "unknown-id"]
+    program: Name | None
+    launched_at: Instant | None
+    started_at: Instant | None
+    ended_at: Instant | None
+    ok: bool | None
+    answer: Any
+    error: dict[Word, str] | None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.state == "finished" and (self.ok is None or (self.ok is False and self.error is None)):
+            raise ValueError("finished without a verdict")
+        return self
+
+
+class Cancelled(Value):
+    state: Line
+
+
 class Quarantined(Value):
     moved_files: Count
     moved_bytes: Count
@@ -262,6 +333,11 @@ _SHAPES: dict[str, TypeAdapter[Any]] = {
     "store-header": TypeAdapter(StoreHeader),
     "mounts": TypeAdapter(dict[Path, MountState]),
     "connections": TypeAdapter(Connections),
+    "lease": TypeAdapter(LeaseToken | LeaseReleased),
+    "holder": TypeAdapter(Lease),
+    "launch": TypeAdapter(Launched),
+    "operation": TypeAdapter(Operation),
+    "cancel": TypeAdapter(Cancelled),
     "service": TypeAdapter(ServiceDone),
     "reboot": TypeAdapter(Rebooting),
     "quarantine": TypeAdapter(Quarantined),

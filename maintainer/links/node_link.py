@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from pydantic import JsonValue
 
-from maintainer.errors import CouldNotLook, NodeUnreachable
+from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.node_program import NodeProgram
 from maintainer.links.postgres import ActingSession, ReadingSession
 from maintainer.links.ssh import SshLink
@@ -21,6 +21,9 @@ class NodeLink:
     def __init__(self, name: str, node: Node, *, run_id: str, zipapp: bytes, policy: dict[str, JsonValue]) -> None:
         self.name, self.node = name, node
         self._run_id, self._zipapp, self._policy = run_id, zipapp, policy
+        self.lease: dict[str, JsonValue] | None = None
+        """By what the node knows that we may act, once it has said so."""
+        self.is_cut = False
         self._open = ExitStack()
         self._ssh: SshLink | None = None
         self._unreachable: NodeUnreachable | None = None
@@ -28,7 +31,8 @@ class NodeLink:
         self._reading: ReadingSession | None = None
 
     def cut(self) -> None:
-        """Break the connection under whoever waits on it, from another thread."""
+        """Break the connection under whoever waits on it, from another thread, for good."""
+        self.is_cut = True
         if self._ssh is not None:
             self._ssh.close()
 
@@ -38,6 +42,8 @@ class NodeLink:
         self._open.close()
 
     def ssh(self) -> SshLink:
+        if self.is_cut:
+            raise LinkLost("the link was cut here, on request", where=self.name, hint="the next run looks at the node")
         if self._unreachable is not None:
             # It was waited for once; doing so again for each task would take minutes and find nothing else.
             raise self._unreachable.with_traceback(None)
@@ -55,8 +61,15 @@ class NodeLink:
 
     def program(self) -> NodeProgram:
         how = self.node.ssh
-        run = self.ssh().run
-        return NodeProgram(self.name, run, self._policy, self._zipapp, sudo=how.sudo, prepared=how.prepared)
+        return NodeProgram(
+            self.name,
+            self.ssh().run,
+            self._policy,
+            self._zipapp,
+            sudo=how.sudo,
+            prepared=how.prepared,
+            lease=self.lease,
+        )
 
     def tunnel(self) -> Tunnel:
         ssh = self.ssh()

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from pydantic import JsonValue
 
-from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, UsageError
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, NodeHeld, UsageError
 from maintainer.links.completed import Completed
 from maintainer.links.node_answers import FORMAT, MAX_BYTES, Trouble, parse
 from maintainer.links.node_silence import explain
@@ -57,6 +57,7 @@ BOOTSTRAP_SUDO = f"exec sudo -n {_PYTHON}"
 CALL_PREPARED = "maintainer-node"
 
 VERBS = ("observe", "act")
+TO_LAUNCH = timedelta(seconds=35)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -125,8 +126,10 @@ class NodeProgram:
         *,
         sudo: bool = False,
         prepared: bool = False,
+        lease: dict[str, JsonValue] | None = None,
     ) -> None:
         self._node, self._run, self._policy, self._prepared = node, run, policy, prepared
+        self._lease = lease
         self._command = CALL_PREPARED if prepared else BOOTSTRAP_SUDO if sudo else BOOTSTRAP
         self._first = b"" if prepared else b"%d\n" % len(zipapp) + zipapp
 
@@ -140,7 +143,7 @@ class NodeProgram:
         try:
             return parse(completed.stdout, program)
         except Trouble as trouble:
-            raise self._error(CouldNotLook, trouble) from None
+            raise CouldNotLook(trouble.what, where=self._node, hint=trouble.hint) from None
         except ValueError as error:
             self._no_answer(CouldNotLook, CouldNotLook, completed, str(error))
 
@@ -148,33 +151,62 @@ class NodeProgram:
         """Let an acting program do its work.
 
         Raises:
+            NodeHeld: somebody else holds the node.
             ActionFailed: the node said that it did not succeed, or could not begin.
             LinkLost: there was no answer that can be believed, so that it may or may not have happened.
         """
-        completed = self._send("act", program, request, timeout)
+        return self._acted(self._send("act", program, request, timeout), program)
+
+    def launch(self, key: str, program: str, request: dict[str, JsonValue], seconds: float) -> str:
+        """Let an acting program do its work apart from this connection: `launched`, or `adopted` where it was before.
+
+        Raises:
+            NodeHeld: somebody else holds the node.
+            ActionFailed: the node said that it could not begin.
+            LinkLost: there was no answer that can be believed; launching again is safe.
+        """
+        completed = self._send("act", program, request, TO_LAUNCH, launch=key, seconds=seconds)
+        answer: Any = self._acted(completed, "launch")
+        return str(answer["launch"])
+
+    def _acted(self, completed: Completed, program: str) -> JsonValue:
         try:
             return parse(completed.stdout, program)
         except Trouble as trouble:
-            raise self._error(ActionFailed, trouble) from None
+            raise acting_error(self._node, trouble) from None
         except ValueError as error:
             self._no_answer(ActionFailed, LinkLost, completed, str(error))
 
-    def _send(self, verb: str, program: str, request: dict[str, JsonValue], timeout: timedelta) -> Completed:
+    def _send(
+        self,
+        verb: str,
+        program: str,
+        request: dict[str, JsonValue],
+        timeout: timedelta,
+        *,
+        launch: str = "",
+        seconds: float = 0,
+    ) -> Completed:
         envelope: dict[str, Any] = {"format": FORMAT, "verb": verb, "program": program}
-        envelope |= {"deadline_seconds": _time_on_node(timeout), "policy": self._policy, "request": request}
+        envelope |= {"deadline_seconds": seconds or _time_on_node(timeout), "policy": self._policy, "request": request}
+        envelope |= {"lease": self._lease} if verb == "act" and self._lease else {}
+        envelope |= {"launch": launch} if launch else {}
         text = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode()
         if len(text) > MAX_BYTES:
             raise CouldNotLook("the question is larger than 8 MB", where=self._node, hint="ask for less at once")
         return self._run(self._command, self._first + text, timeout)
-
-    def _error(self, kind: type[MaintainerError], trouble: Trouble) -> MaintainerError:
-        return kind(trouble.what, where=self._node, hint=trouble.hint)
 
     def _no_answer(
         self, not_begun: type[MaintainerError], unclear: type[MaintainerError], completed: Completed, why: str
     ) -> NoReturn:
         silence = explain(completed, why, prepared=self._prepared)
         raise (unclear if silence.may_have_begun else not_begun)(silence.what, where=self._node, hint=silence.hint)
+
+
+def acting_error(node: str, trouble: Trouble) -> ActionFailed:
+    """Turn the node's sentence why something was not done into an error of ours."""
+    kind = NodeHeld if trouble.word == "held" else ActionFailed
+    return kind(trouble.what, where=node, hint=trouble.hint)
 
 
 def _time_on_node(timeout: timedelta) -> float:

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     PARTNER_NOT_SERVING = "partner-not-serving"
     STILL_IN_USE = "still-in-use"  # associations did not end in time, or images arrive: nothing was stopped
     GROUP_STOPPED = "group-stopped"  # another member of the group is not known to serve
+    NODE_HELD = "node-held"  # another run or another controller holds the node by now
     PERSON_AT_WORK = "person-at-work"  # somebody began to work on the node, or on its partner, during the run
     UNRECONCILED = "unreconciled"  # an earlier run left something unknown on this node
     CLOCK_STEPPED = "clock-stepped"  # the controller's clock was set during the run, or the node's disagrees with it

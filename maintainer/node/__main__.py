@@ -1,5 +1,10 @@
 """Entry point of the zipapp on a prepared node: `python3 -I -S -B node.pyz < request > answer`."""
 
-from maintainer.node.entry import main_prepared
+import sys
 
-main_prepared()
+from maintainer.node.entry import main_operation, main_prepared
+
+if sys.argv[1:2] == ["operation"]:
+    main_operation(sys.argv[2])
+else:
+    main_prepared()

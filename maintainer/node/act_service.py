@@ -6,6 +6,8 @@ from maintainer.node import commands, services
 from maintainer.node.envelope import BadRequest, Failed, mapping
 from maintainer.node.policy import Unit
 
+GENTLE = False
+"""What a start command leaves running would go last for as long as it lives: nobody could work with the archive."""
 _WANTED = {"start": services.RUNNING, "stop": services.STOPPED}
 
 

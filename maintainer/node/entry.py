@@ -9,13 +9,15 @@ import os
 import sys
 import traceback
 
-from maintainer.node import envelope, journal
+from maintainer.node import envelope, journal, place
 from maintainer.node.deadline import Deadline
 from maintainer.node.envelope import BadRequest, Failed, Refused, Trouble
 from maintainer.node.installation import Installation
 from maintainer.node.policy import Policy
 
 PACKAGES = ("maintainer.node", "tasks.node")
+TO_LAUNCH = 30.0
+"""Seconds that launching may take, however long what is launched may."""
 
 
 def main(stream):
@@ -26,6 +28,18 @@ def main(stream):
 def main_prepared():
     """Answer for a program that lies on the node: by the node's own policy, and with a word to the node's own log."""
     _end_with(respond(sys.stdin.buffer, lambda fields: Installation().admit(fields), journal.warn))
+
+
+def main_operation(key):
+    """Carry out what was launched as a unit of its own; the node's policy is asked again."""
+    supervision = importlib.import_module("maintainer.node.supervision")
+    asked = supervision.asked_of(place.STATE, key)
+
+    def work(deadline):
+        program = find(asked["verb"], asked["program"])
+        return _run(program, asked["request"], Installation().admit(asked), deadline)
+
+    supervision.carry_out(supervision.Job(place.STATE, key, asked["deadline_seconds"], work))
 
 
 def _end_with(raw):
@@ -53,16 +67,43 @@ def respond(stream, policy_for=_policy_sent, note=None):
 
 
 def _answer(fields, policy_for):
-    deadline = Deadline(fields["deadline_seconds"])
+    deadline = Deadline(
+        min(fields["deadline_seconds"], TO_LAUNCH) if "launch" in fields else fields["deadline_seconds"]
+    )
     deadline.enforce()
     try:
         program = find(fields["verb"], fields["program"])
         policy = policy_for(fields)
+        if fields["verb"] == "act":
+            _check_lease(fields, program, policy)
+        if "launch" in fields:
+            return envelope.write_answer(_launch(fields, program, policy))
         if getattr(program, "GENTLE", False):
             importlib.import_module("maintainer.node.kernel").be_gentle()
         return envelope.write_answer(_run(program, fields["request"], policy, deadline))
     finally:
         deadline.release()
+
+
+def _check_lease(fields, program, policy):
+    """Whoever is not the newest holder of this node's lease changes nothing here."""
+    if not getattr(program, "ASKS_FOR_LEASE", False):
+        lease, state = (importlib.import_module("maintainer.node." + name) for name in ("lease", "state"))
+        lease.require(state.folder(policy), lease.claim(fields.get("lease")))
+
+
+def _launch(fields, program, policy):
+    names = ("kernel", "launching", "state", "supervision")
+    kernel, launching, state, supervision = (importlib.import_module("maintainer.node." + name) for name in names)
+    gentle = getattr(program, "GENTLE", True)
+
+    def work(deadline):
+        if gentle:
+            kernel.be_gentle()
+        return _run(program, fields["request"], policy, deadline)
+
+    job = supervision.Job(state.folder(policy), fields["launch"], fields["deadline_seconds"], work)
+    return launching.launch(fields, job, prepared=policy.prepared, gentle=gentle)
 
 
 def find(verb, program):

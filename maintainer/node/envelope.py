@@ -10,6 +10,7 @@ _MAX_DIGITS = 18
 MAX_DEADLINE_SECONDS = 24 * 3600
 VERBS = ("observe", "act")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
 _SENT_PROGRAM = re.compile(rb"[0-9]{1,8}\nPK")
 _FIELDS = {"format", "verb", "program", "deadline_seconds", "policy", "request"}
 
@@ -32,6 +33,12 @@ class Refused(Trouble):
     """The node's own rules say no. Nothing was done."""
 
     word = "refused"
+
+
+class Held(Trouble):
+    """Somebody else holds this node. Nothing was done."""
+
+    word = "held"
 
 
 class BadRequest(Trouble):
@@ -58,11 +65,15 @@ def read_request(stream):
     if _SENT_PROGRAM.match(raw):
         what = "this node is prepared: it runs its own program and none that is sent to it"
         raise BadRequest(what, "write prepared = true in [nodes.NAME.ssh]")
-    fields = mapping(parse(raw, "the request"), "request", required=_FIELDS)
+    fields = mapping(parse(raw, "the request"), "request", required=_FIELDS, optional=("lease", "launch"))
     if fields["format"] != FORMAT:
         raise BadRequest("the request is not of format " + FORMAT)
     if fields["verb"] not in VERBS:
         raise BadRequest("the verb is neither observe nor act")
+    if "launch" in fields and fields["verb"] != "act":
+        raise BadRequest("only what acts is launched")
+    if "launch" in fields and (not isinstance(fields["launch"], str) or not _ID.match(fields["launch"])):
+        raise BadRequest("launch is not an id of small letters, digits and hyphens")
     name(fields["program"], "program")
     number(fields["deadline_seconds"], "deadline_seconds", 0.1, MAX_DEADLINE_SECONDS)
     mapping(fields["request"], "request.request", required=(), optional=None)

@@ -50,6 +50,8 @@ class Layout:
         self.spool = folder / "spool"
         self.logs = folder / "logs"
         self.database = folder / "database"
+        # The login's home, so that two practice nodes of one user are two nodes. Nobody but the agent writes there.
+        self.home = folder / "home"
 
     def pid_file(self, service: str) -> Path:
         return self.run / f"{service}.pid"

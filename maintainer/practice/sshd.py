@@ -42,7 +42,7 @@ class Login(asyncssh.SSHServer):
         return True
 
     def session_requested(self) -> "Command":
-        return Command(self._layout.folder, self._running)
+        return Command(self._layout, self._running)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:  # noqa: ARG002 (asyncssh's signature)
         if (dest_host, dest_port) != (ADDRESS, self._database_port):
@@ -55,8 +55,8 @@ class Login(asyncssh.SSHServer):
 class Command(asyncssh.SSHServerSession[bytes]):
     """One channel: a command line given to /bin/sh, its three streams, and its ending."""
 
-    def __init__(self, folder: Path, running: "set[Command]") -> None:
-        self._folder = folder
+    def __init__(self, layout: Layout, running: "set[Command]") -> None:
+        self._layout = layout
         self._running = running
         self._command = ""
         self._child: asyncio.SubprocessTransport | None = None
@@ -81,11 +81,12 @@ class Command(asyncssh.SSHServerSession[bytes]):
             "/bin/sh",
             "-c",
             self._command,
-            cwd=self._folder,
+            cwd=self._layout.folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            env={**os.environ, "HOME": str(self._layout.home)},
         )
         self._child = transport
         if self._gone:  # the client left before the child was there

@@ -1,13 +1,25 @@
 """Performing what is due on one node, one step at a time, and looking again before calling it done."""
 
+import secrets
 import time
 from collections.abc import Callable, Collection
 from itertools import groupby
 from typing import NamedTuple
 
-from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError, StillInUse
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError, NodeHeld, StillInUse
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
-from maintainer.model.plan import Finding, ProveService, Reboot, Risk, ServiceAction, Severity, Step, Steps, Unseen
+from maintainer.model.plan import (
+    Finding,
+    ProveService,
+    Reboot,
+    Refuse,
+    Risk,
+    ServiceAction,
+    Severity,
+    Step,
+    Steps,
+    Unseen,
+)
 from maintainer.model.task import Assignment
 from maintainer.planning.admission import PartnerProof
 from maintainer.running.boot import Boot
@@ -73,13 +85,13 @@ class Executor:
         for position, subject in enumerate(subjects):
             ending = self._perform_subject(subject)
             if _grave(subject, ending):
-                ending = self._bring_back(subject) or ending
+                ending = self._bring_back(subject, ending) or ending
             self._watch_partners(subject, ending)
             if self._log_error is not None:
                 raise self._log_error
             if _grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
-                return Grave(subject[0], ending, of_service=_touches_service(subject))
+                return Grave(subject[0], ending, of_service=self._may_be_down(subject, ending))
         return None
 
     def skip(self, steps: tuple[Step, ...], reason: Reason, detail: str = "") -> None:
@@ -119,17 +131,21 @@ class Executor:
         self._report(StepStarted(self.assignment.node, self.assignment.task, step))
         ending: Ending = Unknown(last_seen="the run broke off in the middle of it")
         try:
-            ending = self._act(step)
+            ending = self._act(step, step_id)
             if last and isinstance(ending, Done):
                 ending = self._second_look(step, ending)
         finally:
             self._ended(step, ending, step_id)
         return ending
 
-    def _act(self, step: Step) -> Ending:
+    def _act(self, step: Step, step_id: str) -> Ending:
         started = time.monotonic()
+        # Where the log gave no id, the node needs one all the same.
+        name = step_id or f"step-{secrets.token_hex(8)}"
         try:
-            measured = self._actor.perform(step.action, self._gate.time_for(self.assignment, step))
+            measured = self._actor.perform(step.action, self._gate.time_for(self.assignment, step), name)
+        except NodeHeld as error:
+            return NotRun(reason=Reason.NODE_HELD, detail=error.told_of(self.assignment.node))
         except StillInUse as error:
             return NotRun(reason=Reason.STILL_IN_USE, detail=error.told_of(self.assignment.node))
         except LinkLost as error:
@@ -150,17 +166,22 @@ class Executor:
         for seconds in SETTLING:
             self._pause(seconds)
             answer = self._eyes.look(self.assignment, self._observer)
-            if isinstance(answer, Unseen):
-                return Unknown(last_seen=f"it was done, but looking again failed: {answer.because}")
+            if isinstance(answer, Unseen | Refuse):
+                return Unknown(last_seen=f"it was done, but looking again did not tell: {answer.because}")
             due = answer.steps if isinstance(answer, Steps) else ()
             reason = next((one.reason for one in due if one.subject == step.subject), "")
             if not reason:
                 return done
         return Failed(error=f"still due after it was done: {reason}")
 
-    def _bring_back(self, subject: tuple[Step, ...]) -> Ending | None:
+    def _may_be_down(self, subject: tuple[Step, ...], ending: Ending) -> bool:
+        """When somebody else held the node before anything was stopped, nothing is down."""
+        done = any(one.step in subject and isinstance(one.ending, Done) for one in self.reports)
+        return _touches_service(subject) and (done or not isinstance(ending, NotRun))
+
+    def _bring_back(self, subject: tuple[Step, ...], ending: Ending) -> Ending | None:
         """After a stop or start that went wrong, look once more and start what is found stopped."""
-        if not _touches_service(subject):
+        if not _touches_service(subject) or isinstance(ending, NotRun):
             return None
         answer = self._eyes.look(self.assignment, self._observer)
         due = answer.steps if isinstance(answer, Steps) else ()
@@ -218,5 +239,7 @@ def _starts_or_proves(step: Step, wanted: Collection[str]) -> bool:
 
 
 def _grave(subject: tuple[Step, ...], ending: Ending) -> bool:
-    """A lost link, or a service that is not known to serve: touch this node no more tonight."""
+    """A lost link or lease, or a service that is not known to serve: touch this node no more tonight."""
+    if isinstance(ending, NotRun):
+        return ending.reason is Reason.NODE_HELD
     return isinstance(ending, Unknown) or (_touches_service(subject) and isinstance(ending, Failed))

@@ -32,6 +32,8 @@ class Gate:
     stop: Stop
     open_windows: Mapping[str, Occurrence]
     started_wall: datetime
+    controller: str
+    """The id by which nodes know who holds them."""
     started_mono: float = field(default_factory=time.monotonic)
     log_failed: Event = field(default_factory=Event)
     node_ahead: dict[str, timedelta] = field(default_factory=dict)
@@ -47,7 +49,7 @@ class Gate:
         outage = any(step.risk is Risk.OUTAGE for step in steps)
         if (person := self._person_at_work(assignment.node, outage=outage)) is not None:
             return NotRun(reason=Reason.PERSON_AT_WORK, detail=person.because)
-        partners = proofs(assignment.node, self.inventory, self.look) if outage else ()
+        partners = proofs(assignment.node, self.inventory, self.look, self.controller) if outage else ()
         self.proven[assignment.node] = frozenset(one.node for one in partners if one.serves)
         return admit(
             *steps,
@@ -65,7 +67,7 @@ class Gate:
             return NotRun(reason=Reason.INTERRUPTED, detail="a person stopped the run")
         if (person := self._person_at_work(node, outage=True)) is not None:
             return NotRun(reason=Reason.PERSON_AT_WORK, detail=person.because)
-        partners = proofs(node, self.inventory, self.look)
+        partners = proofs(node, self.inventory, self.look, self.controller)
         self.proven[node] = frozenset(one.node for one in partners if one.serves)
         return partner_guard(self.inventory.partners(node), partners)
 

@@ -7,11 +7,11 @@ from datetime import datetime
 
 import structlog
 
-from maintainer.errors import CouldNotLook, LogError
+from maintainer.errors import ActionFailed, CouldNotLook, LogError, MaintainerError
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import Failed, Reason
-from maintainer.model.plan import Answer, Finding, Plan, Refuse, Step
+from maintainer.model.plan import Answer, Finding, Plan, Refuse, Step, Unseen
 from maintainer.model.task import Assignment
 from maintainer.planning.planner import resting
 from maintainer.planning.replan import replan
@@ -75,6 +75,8 @@ class NodeWork:
                     self._task(assignment, observer, actor)
         except LogError:
             raise
+        except (ActionFailed, CouldNotLook) as error:
+            self._without_hold(error)
         except Exception as error:
             # A mistake of ours: said, recorded where a step was under way, and kept away from the other nodes.
             LOG.exception("internal error", node=self.group[0].node)
@@ -82,6 +84,15 @@ class NodeWork:
             self.left_alone = Refuse(because=answer.because, hint=answer.hint)
             for assignment in self.group[len(self.tasks) :]:
                 self._reported(assignment, answer)
+
+    def _without_hold(self, error: MaintainerError) -> None:
+        """The node's lease could not be taken: nothing is done there, and nothing that was left open is settled."""
+        because, hint = error.said_of(self.group[0].node), error.hint
+        if self.caution.intents:
+            self.left_alone = Refuse(because=because, hint=hint)
+        answer = (Unseen if isinstance(error, CouldNotLook) else Refuse)(because=because, hint=hint)
+        for assignment in self.group[len(self.tasks) :]:
+            self._reported(assignment, answer)
 
     def leave_alone(self, because: Refuse) -> None:
         """Report every task as refused, without a look."""

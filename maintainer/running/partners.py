@@ -6,19 +6,23 @@ from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Inventory, Node
 from maintainer.model.probes import silence
 from maintainer.planning.admission import PartnerProof
+from maintainer.running.node_state import holder_of
 from maintainer.running.ports import Look
 
 BETWEEN_ASKS = 0.1
 """Seconds. Asked twice, so that one that comes and goes is not taken for one that serves."""
 
 
-def proofs(node: str, inventory: Inventory, look: Look) -> tuple[PartnerProof, ...]:
-    """Ask every partner of a node whether it serves. Who cannot be asked does not."""
-    return tuple(proof(partner, inventory.nodes[partner], look) for partner in inventory.partners(node))
+def proofs(node: str, inventory: Inventory, look: Look, controller: str = "") -> tuple[PartnerProof, ...]:
+    """Ask every partner of a node whether it serves, and goes on serving. Who cannot be asked does not."""
+    return tuple(proof(partner, inventory.nodes[partner], look, controller) for partner in inventory.partners(node))
 
 
-def proof(name: str, node: Node, look: Look) -> PartnerProof:
-    """Ask one node whether it serves."""
+def proof(name: str, node: Node, look: Look, controller: str = "") -> PartnerProof:
+    """Ask one node whether it serves; for a `controller`, also whether no other one may take it down meanwhile.
+
+    Two controllers that each hold one member of a group both see the other's lease here, so neither takes its own down.
+    """
     try:
         with look(name) as observer:
             why = silence(node, observer.observe)
@@ -26,6 +30,9 @@ def proof(name: str, node: Node, look: Look) -> PartnerProof:
                 time.sleep(BETWEEN_ASKS)
                 again = silence(node, observer.observe)
                 why = again and f"it answered, and then did not: {again}"
+            if controller and not why:
+                holder = holder_of(observer)
+                why = f"another controller holds it: {holder}" if holder and holder.controller != controller else ""
     except CouldNotLook as error:
         why = error.said_of(name)
     return PartnerProof(node=name, serves=not why, why=why)

@@ -29,10 +29,11 @@ class Observer(Protocol):
 class Actor(Protocol):
     """Changes one node, one action at a time."""
 
-    def perform(self, action: Action, timeout: timedelta) -> dict[str, JsonValue]:
-        """Do it and answer what was measured.
+    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, JsonValue]:
+        """Do it and answer what was measured. `step` is the id by which the node knows it, also after a lost link.
 
         Raises:
+            NodeHeld: another run or another controller holds the node by now; nothing was done.
             ActionFailed: the node said that it did not succeed.
             LinkLost: the link broke, so that it may or may not have happened.
             CouldNotLook: it was never sent.
@@ -42,7 +43,11 @@ class Actor(Protocol):
 
 Look = Callable[[str], AbstractContextManager[Observer]]
 Work = Callable[[str], AbstractContextManager[tuple[Observer, Actor]]]
-"""Eyes and hands on one node, for as long as the context lasts."""
+"""Eyes and hands on one node, which this run alone holds for as long as the context lasts.
+
+Entering it raises NodeHeld when another controller holds the node, ActionFailed when the node cannot keep a lease, and
+CouldNotLook when it does not answer.
+"""
 
 
 class Namer(Protocol):

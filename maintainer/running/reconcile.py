@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from maintainer.errors import CouldNotLook
 from maintainer.intervention_log.record import Record
 from maintainer.model.plan import Nothing, Refuse, Steps
 from maintainer.model.task import Assignment
+from maintainer.running.node_state import Operation, Trouble, operation
 from maintainer.running.observe import Eyes
 from maintainer.running.ports import Observer
 from maintainer.running.recorder import Recorder, as_asked
@@ -58,13 +60,39 @@ def how_to_settle(intent: Record) -> str:
 
 
 def _judge(intent: Record, assignment: Assignment | None, eyes: Eyes, observer: Observer) -> Judged:
+    found = _operation(intent, observer)
+    match found:
+        case Operation(state="running"):
+            return Judged(intent, "unknown", "it still runs on the node, until its deadline at the latest")
+        case Operation(state="finished", ok=True):
+            return Judged(intent, "done", f"the node's own verdict of {found.ended_at}: done")
+        case Operation(state="finished", error=Trouble(what=what)):
+            return Judged(intent, "failed", f"the node's own verdict of {found.ended_at}: {what}")
+    return _look_again(intent, assignment, eyes, observer, WITHOUT_VERDICT.get(found.state, "") if found else "")
+
+
+def _operation(intent: Record, observer: Observer) -> Operation | None:
+    """What the node has kept of the step; nothing of what was not launched there, or where it cannot be asked."""
+    try:
+        return operation(observer, intent.step)
+    except CouldNotLook:
+        return None
+
+
+def _look_again(intent: Record, assignment: Assignment | None, eyes: Eyes, observer: Observer, before: str) -> Judged:
     if assignment is None:
-        return Judged(intent, "unknown", "its task is no longer in the inventory")
+        return Judged(intent, "unknown", f"{before}its task is no longer in the inventory")
     answer = eyes.look(as_asked(assignment, intent), observer)
     if not isinstance(answer, Steps | Nothing):
-        return Judged(intent, "unknown", f"looking again did not tell: {answer.because}")
+        return Judged(intent, "unknown", f"{before}looking again did not tell: {answer.because}")
     due = answer.steps if isinstance(answer, Steps) else ()
     still = next((step.reason for step in due if step.subject == intent.subject), "")
     if still:
-        return Judged(intent, "failed", f"looked again: still due, {still}")
-    return Judged(intent, "done", "looked again: no longer due")
+        return Judged(intent, "failed", f"{before}looked again: still due, {still}")
+    return Judged(intent, "done", f"{before}looked again: no longer due")
+
+
+WITHOUT_VERDICT = {
+    "interrupted": "interrupted by a reboot of the node; ",
+    "vanished": "it ended there without a verdict; ",
+}

@@ -14,6 +14,7 @@ REFUSING = {
     Reason.PARTNER_NOT_SERVING,
     Reason.STILL_IN_USE,
     Reason.GROUP_STOPPED,
+    Reason.NODE_HELD,
     Reason.PERSON_AT_WORK,
     Reason.UNRECONCILED,
     Reason.CLOCK_STEPPED,

@@ -22,13 +22,18 @@ SOON = timedelta(seconds=60)
 class Bench:
     """One node, in memory or real, and the means to bring it into a state."""
 
-    def __init__(self, work: Callable[[str], Any], name: str, break_: Callable[[str], object]) -> None:
-        self._work, self._name, self.break_ = work, name, break_
+    def __init__(self, fleet: Any, name: str, break_: Callable[[str], object]) -> None:
+        self._fleet, self._name, self.break_ = fleet, name, break_
 
     @contextmanager
     def work(self) -> Iterator[tuple[Observer, Actor]]:
-        with self._work(self._name) as (observer, actor):
+        with self._fleet.work(self._name) as (observer, actor):
             yield observer, actor
+
+    @contextmanager
+    def look(self) -> Iterator[Observer]:
+        with self._fleet.look(self._name) as observer:
+            yield observer
 
 
 def fake() -> Bench:
@@ -38,13 +43,13 @@ def fake() -> Bench:
         "full-spool": lambda: setattr(node, "old_files", 300),
         "dead-rows": lambda: node.dead_rows.update(access_log=90),
     }
-    return Bench(FakeFleet({"practice": node}).work, "practice", lambda fault: faults[fault]())
+    return Bench(FakeFleet({"practice": node}, run="contract"), "practice", lambda fault: faults[fault]())
 
 
 def real(practice: Practice) -> Bench:
     app = Maintainer(load(practice.inventory))
     with app.read_log() as log:
-        return Bench(app.fleet(log, "contract").work, "practice", practice.break_)
+        return Bench(app.fleet(log, "contract"), "practice", practice.break_)
 
 
 @pytest.fixture(params=["in-memory", "real"])
@@ -61,13 +66,13 @@ def test_a_service_is_stopped_started_and_proven(bench: Bench) -> None:
     with bench.work() as (observer, actor):
         assert state(observer)["archive"]["state"] == "running"
         before = state(observer)["archive"]["started_at"]
-        actor.perform(ServiceAction(verb="stop", service="archive"), SOON)
+        actor.perform(ServiceAction(verb="stop", service="archive"), SOON, "step-1")
         assert state(observer)["archive"]["state"] == "stopped"
         assert observer.observe(Probe(by="c-echo"))["answered"] is False  # type: ignore[index,call-overload]  # a mapping, by contract
         with pytest.raises(ActionFailed, match="does not serve"):
-            actor.perform(ProveService(within=timedelta(seconds=1)), SOON)
-        actor.perform(ServiceAction(verb="start", service="archive"), SOON)
-        actor.perform(ProveService(within=timedelta(seconds=30)), SOON)
+            actor.perform(ProveService(within=timedelta(seconds=1)), SOON, "step-2")
+        actor.perform(ServiceAction(verb="start", service="archive"), SOON, "step-3")
+        actor.perform(ProveService(within=timedelta(seconds=30)), SOON, "step-4")
         assert state(observer)["archive"]["started_at"] != before
 
 
@@ -81,6 +86,26 @@ def test_a_hung_archive_is_an_answer_not_a_failure_to_look(bench: Bench) -> None
         assert answers[0]["why"]
 
 
+def test_the_node_keeps_the_verdict_of_a_step(bench: Bench) -> None:
+    """Asked by the step's id, it says how the step ended; of a step that was never sent it knows nothing."""
+    with bench.work() as (observer, actor):
+        actor.perform(ServiceAction(verb="stop", service="archive"), SOON, "step-a")
+        verdict: Any = observer.observe(NodeQuery(program="operation", request={"id": "step-a"}))
+        nothing: Any = observer.observe(NodeQuery(program="operation", request={"id": "step-b"}))
+    assert (verdict["state"], verdict["ok"]) == ("finished", True)
+    assert nothing["state"] == "unknown-id"
+
+
+def test_a_node_is_held_while_it_is_worked_on(bench: Bench) -> None:
+    """Whoever looks sees by which run; afterwards nobody holds it."""
+    with bench.work() as (observer, _actor):
+        held: Any = observer.observe(NodeQuery(program="holder", request={}))
+        assert held["holder"]["run"] == "contract"
+    with bench.look() as observer:
+        free: Any = observer.observe(NodeQuery(program="holder", request={}))
+    assert free["holder"] is None
+
+
 def test_old_files_are_gone_from_the_root_after_the_quarantine(bench: Bench) -> None:
     """What the look counted is what the action moves."""
     bench.break_("full-spool")
@@ -88,7 +113,7 @@ def test_old_files_are_gone_from_the_root_after_the_quarantine(bench: Bench) -> 
     with bench.work() as (observer, actor):
         before: Any = observer.observe(look)
         assert before["spool"]["files"] > 0
-        actor.perform(NodeOperation(program="quarantine", request={"root": "spool"}), SOON)
+        actor.perform(NodeOperation(program="quarantine", request={"root": "spool"}), SOON, "step-5")
         after: Any = observer.observe(look)
         assert after["spool"]["files"] == 0
 
@@ -101,7 +126,7 @@ def test_dead_rows_are_gone_after_the_vacuum(bench: Bench) -> None:
         before: Any = observer.observe(query)
         assert [row["name"] for row in before] == ["access_log"]
         assert before[0]["dead_rows"] > 0
-        actor.perform(Sql(text='VACUUM (ANALYZE) "public"."access_log"'), SOON)
+        actor.perform(Sql(text='VACUUM (ANALYZE) "public"."access_log"'), SOON, "step-6")
         after: Any = observer.observe(query)
         assert [row["dead_rows"] for row in after] in ([], [0])
 

@@ -21,6 +21,8 @@ Evidence = dict[str, object]
 
 SERVERS_LOGS = {"archive.log", "postgres.log", "sshd.log"}
 WRITTEN_BY_SERVERS = {"database"}
+NOTED_BY_RUNS = {"home"}
+"""Who holds the node, and what was launched there: a run says so even when it has nothing to do."""
 
 
 def evidence(practice: Practice) -> Evidence:
@@ -46,7 +48,7 @@ def files(folder: Path) -> Iterator[tuple[str, object]]:
     """Yield each entry below a folder with its type, mode, owner, links, size, both times of change, and SHA-256."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if name.parts[0] in WRITTEN_BY_SERVERS or name.name in SERVERS_LOGS:
+        if name.parts[0] in WRITTEN_BY_SERVERS | NOTED_BY_RUNS or name.name in SERVERS_LOGS:
             continue
         found = path.lstat()
         content = hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(found.st_mode) else ""

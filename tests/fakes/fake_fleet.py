@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from maintainer.errors import ActionFailed, CouldNotLook, StillInUse
+from maintainer.errors import ActionFailed, CouldNotLook, NodeHeld, StillInUse
 from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, ServiceAction, Sql
 from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery
 
@@ -35,7 +35,10 @@ class FakeNode:
     boot: int = 1
     booted: datetime = NOW - timedelta(days=50)
     serves_images: bool = True
+    holder: dict[str, Any] | None = None
+    operations: dict[str, Any] = field(default_factory=dict)
     performed: list[Action] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
     queries: int = 0
     trouble: Callable[[Action], None] = lambda _action: None
     when_looked_at: Callable[["FakeNode"], None] = lambda _node: None
@@ -45,8 +48,9 @@ class FakeNode:
         if not self.reachable:
             raise CouldNotLook("nobody answers", where="fake")
         match observation:
-            case NodeQuery(program=program) if program in self._programs:
-                return self._programs[program]
+            case NodeQuery(program=program, request=request) if program in self._programs:
+                answer = self._programs[program]
+                return answer(request) if callable(answer) else answer
             case Probe(by="c-echo"):
                 return self._answer(answered=self.archive == "running" and not self.hung)
             case Probe(by="select-1"):
@@ -59,9 +63,16 @@ class FakeNode:
                 return {}
         raise CouldNotLook("there is no such program", where="fake")
 
-    def perform(self, action: Action, timeout: timedelta) -> dict[str, Any]:
+    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, Any]:
+        self.steps.append(step)
         self.trouble(action)
         self.performed.append(action)
+        self._do(action, timeout)
+        if isinstance(action, ServiceAction | NodeOperation):
+            self.operations[step] = {"state": "finished", "ok": True, "ended_at": NOW.isoformat()}
+        return {"boot_id": f"boot-{self.boot}"} if isinstance(action, Reboot) else {}
+
+    def _do(self, action: Action, timeout: timedelta) -> None:
         match action:
             case ServiceAction(verb="stop"):
                 self.archive, self.hung = "stopped", False
@@ -72,7 +83,6 @@ class FakeNode:
                     raise StillInUse(f"{self.associations} open DICOM associations did not end")
             case Reboot():
                 self.boot, self.booted, self.archive_started = self.boot + 1, NOW, NOW
-                return {"boot_id": f"boot-{self.boot}"}
             case NodeOperation(program="quarantine"):
                 self.old_files = 0
             case Sql(text=text):
@@ -80,13 +90,14 @@ class FakeNode:
             case ProveService():
                 if self.archive != "running" or self.hung:
                     raise ActionFailed(f"it does not serve after {timeout}")
-        return {}
 
     @property
     def _programs(self) -> dict[str, Any]:
         spool = {"files": self.old_files, "bytes": self.old_files, "free_bytes": 5, "total_bytes": 10}
         return {
             "hello": {**HELLO, "clock": (NOW + self.clock_ahead).isoformat(), "boot_id": f"boot-{self.boot}"},
+            "holder": {"token": 1, "holder": self.holder, "released": None},
+            "operation": lambda request: self.operations.get(request["id"], {"state": "unknown-id"}),
             "processes": {},
             "boot": {"boot_id": f"boot-{self.boot}", "up_seconds": (NOW - self.booted).total_seconds()},
             "connections": {"established": self.associations, "received_bytes": 0},
@@ -114,6 +125,7 @@ class FakeFleet:
     """Hands out nodes as `maintainer.links.fleet.Fleet` does, and notes who is being worked on."""
 
     nodes: dict[str, FakeNode]
+    run: str = "r1"
     working: set[str] = field(default_factory=set)
     together: list[frozenset[str]] = field(default_factory=list)
 
@@ -123,9 +135,16 @@ class FakeFleet:
 
     @contextmanager
     def work(self, name: str) -> Iterator[tuple[FakeNode, FakeNode]]:
+        node = self.nodes[name]
+        if not node.reachable:
+            raise CouldNotLook("nobody answers", where="fake")
+        if node.holder is not None and node.holder["controller"] != "c1":
+            raise NodeHeld(f"this node is held by {node.holder['who']}", where=name, hint="wait for it to end")
         self.working.add(name)
         self.together.append(frozenset(self.working))
+        node.holder = {"controller": "c1", "run": self.run, "who": "tester", "since": NOW.isoformat(), "age_seconds": 0}
         try:
-            yield self.nodes[name], self.nodes[name]
+            yield node, node
         finally:
             self.working.discard(name)
+            node.holder = None

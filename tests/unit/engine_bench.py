@@ -96,6 +96,7 @@ class Night:
                 stop=self.stop,
                 open_windows={"night": night},
                 started_wall=self.now,
+                controller="c1",
             )
             crew = Crew(
                 eyes=self.eyes,

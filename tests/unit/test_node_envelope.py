@@ -95,7 +95,9 @@ def test_every_program_is_found_under_its_own_verb_only() -> None:
     names = [file.name[:-3] for folder in FOLDERS for file in files(folder).iterdir() if file.name.endswith(".py")]
     programs = [name.split("_", 1) for name in names if name.startswith(("observe_", "act_"))]
     assert sorted(name.replace("_", "-") for verb, name in programs if verb == "act") == [
+        "cancel",
         "expire",
+        "lease",
         "quarantine",
         "reboot",
         "service",
@@ -114,8 +116,8 @@ WRITING = {
     "unlink", "utime", "write",
 }  # fmt: skip
 WRITE_FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"}
-# The envelope's own answer, and the files that may write: those of the quarantine.
-MAY_WRITE = {"entry.py", "kernel.py", "quarantine.py", "act_quarantine.py", "act_expire.py"}
+# The envelope's own answer, and the files that may write: those of the quarantine, and the node's own state.
+MAY_WRITE = {"entry.py", "kernel.py", "quarantine.py", "act_quarantine.py", "act_expire.py", "state.py", "detach.py"}
 
 
 def sources() -> dict[str, ast.AST]:
@@ -146,10 +148,10 @@ def test_what_may_write_never_sees_the_store() -> None:
             assert not attributes(tree) & {"open_object", "open_top", "Store"}, name
 
 
-def test_unlinking_stands_in_one_file_only() -> None:
-    """Only the program that expires a quarantine deletes."""
+def test_unlinking_stands_in_two_files_only() -> None:
+    """Only the program that expires a quarantine deletes, and the node forgets what it noted itself."""
     deleting = {"unlink", "rmdir", "remove", "rmtree", "removedirs"}
-    assert {name for name, tree in sources().items() if attributes(tree) & deleting} == {"act_expire.py"}
+    assert {name for name, tree in sources().items() if attributes(tree) & deleting} == {"act_expire.py", "state.py"}
 
 
 def test_files_opened_by_name_are_opened_for_reading() -> None:

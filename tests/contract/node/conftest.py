@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from maintainer.links.node_program import zipapp_bytes
-from tests.contract.node.own_node import OwnNode
+from tests.contract.node.own_node import OwnNode, hold
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +21,5 @@ def own_node(tmp_path: Path, zipapp: bytes) -> OwnNode:
     node.store.mkdir()
     node.policy["roots"]["spool"] = node.root()
     node.policy["store"] = str(node.store)
+    hold(node.state)
     return node

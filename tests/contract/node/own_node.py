@@ -1,5 +1,6 @@
 """A node of one's own: folders below tmp_path and the real program, started as sshd would start it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,15 @@ def interpreters() -> list[str]:
     return [sys.executable, *(path for path in (*on_path, *by_pyenv) if "/shims/" not in path)]
 
 
+def hold(state: Path) -> None:
+    """Let the claim `HELD` hold a node, as after a run has taken its lease."""
+    state.mkdir(0o700, parents=True, exist_ok=True)
+    now = "2026-11-24T22:00:00Z"
+    holder = {"controller": "c1", "run": "r1", "who": "agent@controller", "since": now, "renewed": now}
+    lease = {"format": "maintainer.lease/1", "token": 1, "holder": holder, "released": None}
+    (state / "lease.json").write_text(json.dumps(lease))
+
+
 def run_with(python: str, prefix: tuple[str, ...] = (), **how: Any) -> Any:
     """A link that runs the command line in a shell on this machine, with `python` as the node's python3."""
 
@@ -34,6 +44,9 @@ def run_with(python: str, prefix: tuple[str, ...] = (), **how: Any) -> Any:
         return Completed(done.stdout, done.stderr, done.returncode)
 
     return run
+
+
+HELD: dict[str, JsonValue] = {"controller": "c1", "run": "r1", "token": 1}
 
 
 @dataclass
@@ -54,8 +67,18 @@ class OwnNode:
     def store(self) -> Path:
         return self.base / "store"
 
-    def program(self, python: str = sys.executable) -> NodeProgram:
-        return NodeProgram("pacs-a", run_with(python, self.prefix, **self.how), self.policy, self.zipapp)
+    @property
+    def home(self) -> Path:
+        return self.base / "home"
+
+    @property
+    def state(self) -> Path:
+        """What the node remembers."""
+        return self.home / ".local" / "state" / "maintainer"
+
+    def program(self, python: str = sys.executable, lease: dict[str, JsonValue] | None = HELD) -> NodeProgram:
+        how = {**self.how, "env": {**self.how.get("env", os.environ), "HOME": str(self.home)}}
+        return NodeProgram("pacs-a", run_with(python, self.prefix, **how), self.policy, self.zipapp, lease=lease)
 
     def observe(self, program: str, seconds: float = 30, **request: JsonValue) -> Any:
         return self.program().observe(program, request, timedelta(seconds=seconds))

@@ -16,6 +16,7 @@ from typing import Any
 
 from maintainer.links.completed import Completed
 from maintainer.links.node_program import NodeProgram
+from tests.contract.node.own_node import HELD, hold
 
 EMPTY: dict[str, Any] = {"services": {}, "roots": {}, "store": None, "not_objects": []}
 
@@ -57,7 +58,7 @@ class PreparedNode:
         return Completed(done.stdout, done.stderr, done.returncode)
 
     def ask(self, *, prepared: bool = True) -> NodeProgram:
-        return NodeProgram("pacs-b", self.run, self.asks, b"PK zip", prepared=prepared)
+        return NodeProgram("pacs-b", self.run, self.asks, b"PK zip", prepared=prepared, lease=HELD)
 
 
 def prepare(folder: Path, zipapp: bytes, **policy: Any) -> PreparedNode:
@@ -67,4 +68,5 @@ def prepare(folder: Path, zipapp: bytes, **policy: Any) -> PreparedNode:
     node.program.write_bytes(built_for(zipapp, node.policy, os.getuid()))
     node.program.chmod(0o644)
     node.write(**policy)
+    hold(folder / "state")
     return node

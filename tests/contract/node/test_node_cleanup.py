@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from maintainer.errors import ActionFailed
-from tests.contract.node.own_node import OwnNode, manifest
+from tests.contract.node.own_node import OwnNode, hold, manifest
 
 QUARANTINE = ".maintainer-quarantine"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, devices and other users need root")
@@ -150,6 +150,9 @@ def test_sticky_folder_of_others(zipapp: bytes) -> None:
         mine = node.old("mine.log")
         os.chown(mine, 65534, 65534)
         node.policy["roots"]["spool"] = node.root()
+        hold(node.state)
+        for path in (node.home, *node.home.rglob("*")):
+            os.chown(path, 65534, 65534)
         node.how = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
         done = node.program("/usr/bin/python3").act("quarantine", {"root": "spool"}, timedelta(seconds=30))
         assert isinstance(done, dict)
