@@ -34,6 +34,9 @@ class Root(sdk.Seen):
     more: bool = False
 
 
+_UNTOLD = "the node's answer leaves it out"
+
+
 class CleanupFacts(sdk.Facts):
     roots: dict[str, Root]
 
@@ -48,7 +51,9 @@ class DiskCleanup(sdk.Task[CleanupParams, CleanupFacts]):
         return {"roots": sdk.NodeQuery(program="cleanup", request={})}
 
     def plan(self, node: sdk.Node, params: CleanupParams, facts: CleanupFacts) -> sdk.Decision:
-        findings = tuple(f for name, root in facts.roots.items() for f in _findings(name, root, node, params))
+        untold = {name: Root(problem=_UNTOLD) for name in node.cleanup if name not in facts.roots}
+        roots = {**facts.roots, **untold}
+        findings = tuple(f for name, root in roots.items() for f in _findings(name, root, node, params))
         usable = {name: root for name, root in facts.roots.items() if name in node.cleanup and not root.problem}
         steps = tuple(step for name, root in usable.items() for step in _clean(name, root, node, params))
         if steps:
@@ -84,14 +89,10 @@ def _step(root: str, title: str, reason: str, program: str, params: CleanupParam
 def _findings(name: str, root: Root, node: sdk.Node, params: CleanupParams) -> tuple[sdk.Finding, ...]:
     found = []
     if root.problem:
-        advice = (
-            f"look at {node.cleanup[name].path} on the node, or correct [nodes.….cleanup.{name}]"
-            if name in node.cleanup
-            else ""
-        )
-        found.append(_finding(sdk.Severity.WARNING, "root-unusable", name, {"problem": root.problem}, advice))
+        evidence: dict[str, object] = {"problem": root.problem}
+        found.append(_finding(sdk.Severity.WARNING, "root-unusable", name, evidence, _advice(name, root, node)))
     elif root.total_bytes and root.free_bytes < params.free_below * root.total_bytes:
-        evidence: dict[str, object] = {"free_bytes": root.free_bytes, "total_bytes": root.total_bytes}
+        evidence = {"free_bytes": root.free_bytes, "total_bytes": root.total_bytes}
         advice = "find what grows (du -x), add a cleanup root, or enlarge the file system before it stops the archive"
         found.append(_finding(sdk.Severity.WARNING, "disk-nearly-full", name, evidence, advice))
     strange = {kind: count for kind, count in root.skipped.items() if kind != "young"}
@@ -99,6 +100,14 @@ def _findings(name: str, root: Root, node: sdk.Node, params: CleanupParams) -> t
         advice = "links, devices and mounts are never touched; see what they do in a folder that is cleaned"
         found.append(_finding(sdk.Severity.INFO, "left-alone", name, dict(strange), advice))
     return tuple(found)
+
+
+def _advice(name: str, root: Root, node: sdk.Node) -> str:
+    if root.problem == _UNTOLD:
+        return "a prepared node answers for what its own policy has: `maintainer check` says what differs"
+    if name in node.cleanup:
+        return f"look at {node.cleanup[name].path} on the node, or correct [nodes.….cleanup.{name}]"
+    return ""
 
 
 def _finding(severity: sdk.Severity, cause: str, root: str, evidence: Mapping[str, object], advice: str) -> sdk.Finding:

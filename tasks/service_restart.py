@@ -86,12 +86,17 @@ class ServiceRestart(sdk.Task[RestartParams, RestartFacts]):
 
 
 def _decision(node: sdk.Node, params: RestartParams, facts: RestartFacts) -> sdk.Decision:
+    if untold := [name for name in node.services if name not in facts.services]:
+        return sdk.Refuse(
+            because=f"cannot tell whether {', '.join(untold)} runs: the node's answer leaves it out",
+            hint="a prepared node answers for what its own policy has: `maintainer check` says what differs",
+        )
     unclear = [name for name in node.services if facts.services[name].state == "unknown"]
     if unclear:
         why = facts.services[unclear[0]].detail
         return sdk.Refuse(
             because=f"cannot tell whether {', '.join(unclear)} runs: {why}",
-            hint="run the service's status command on the node; then fix it or the inventory's pid_file",
+            hint="ask for its state on the node as the agent's user; then mend it, or unit or status in the inventory",
         )
     due = {name: reason for name in node.services if (reason := _reason(name, node, params, facts))}
     if not due:
