@@ -1,4 +1,4 @@
-"""`maintainer node …`: the node's own side, to be set up by the node's own administrators."""
+"""`maintainer node …`: the node's own side: set up by its own administrators, released by a person."""
 
 import hashlib
 import sys
@@ -13,7 +13,7 @@ from maintainer.errors import UsageError
 
 @click.group()
 def node() -> None:
-    """Set up nodes that run their own program by their own policy. Nothing here touches a node."""
+    """Set up nodes that run their own program by their own policy, and release what a dead run holds."""
 
 
 @node.command()
@@ -56,6 +56,31 @@ def prepare(
     if not sources and not undo:
         click.echo(f"# taking {made.sources[0]} for the controller's address; --from says otherwise", err=True)
     click.echo(made.undoing() if undo else made.set_up())
+
+
+@node.command()
+@click.argument("name")
+@click.option("--why", required=True, metavar="TEXT", help="Why it may be: for the log, and for whoever held the node.")
+@click.option("--cancel", is_flag=True, help="End the operation that still runs there, too.")
+@json_option
+@click.pass_obj
+def release(session: Session, name: str, *, why: str, cancel: bool, as_json: bool) -> None:
+    """Take a node's lease from a run that is surely over. If that run still lives, it is refused from then on."""
+    released = session.app.release(name, why, cancel=cancel)
+    if as_json:
+        emit({"format": "maintainer.node-release/1", "node": name, **released.model_dump(mode="json")})
+        return
+    held = released.before
+    click.echo(
+        f"{name}: released; it was held by {held['who']} since {held['since']}" if held else f"{name}: nobody held it"
+    )
+    if released.running:
+        ending = (
+            "was ended"
+            if released.cancelled
+            else "still runs there, until its deadline at the latest (--cancel ends it)"
+        )
+        click.echo(f"{name}: the operation {released.running} {ending}")
 
 
 @node.command()

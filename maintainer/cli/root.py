@@ -21,7 +21,7 @@ COMMANDS = {
     "agent": ("agent", "Stay in the foreground and run each window once when it opens."),
     "calendar": ("calendar", "Show when the windows open, and why they do not."),
     "log": ("log", "Read, verify and export the intervention log; tell it of a person's work, add a note."),
-    "node": ("node", "Print how a node is set up to run its own program by its own policy."),
+    "node": ("node", "Print how a node is set up to run its own program; release one that a dead run holds."),
     "settle": ("settle", "Say how a step ended that the agent cannot find out."),
     "group": ("group", "Show the groups; let a frozen one be worked on again."),
     "practice": ("practice", "A small real PACS on this machine, to try things on."),

@@ -13,6 +13,7 @@ from maintainer.model.task import NodeQuery, Seen
 from maintainer.model.values import Name, Value
 from maintainer.planning.privileges import ROLE, DatabaseRole, Objection, of_account, of_role
 from maintainer.running.dry_run import in_parallel
+from maintainer.running.node_state import holder_of
 from maintainer.running.observe import Clock
 from maintainer.running.ports import Look, Observer
 
@@ -108,7 +109,7 @@ def _node(name: str, node: Node, by: Examination) -> _Seen:
             machine = hello.machine_id_sha256
             rows += [*_who(name, hello, hello.clock - here), *_program(name, node, hello, by.program)]
             rows += _places(name, node, hello)
-            for part in (_services, _probes, _role, _archive):
+            for part in (_lease, _services, _probes, _role, _archive):
                 rows += part(name, node, observer)
     except CouldNotLook as error:
         what = "answer" if rows else "reachable"
@@ -140,6 +141,23 @@ def _program(name: str, node: Node, hello: Hello, wanted: str) -> Iterator[Exami
     for sentence in hello.outside:
         yield Examined(node=name, what="policy", verdict="wrong", detail=sentence, hint=f"if that is wanted, {again}")
     yield from _objections(name, "account", of_account(node, hello.user, prepared=hello.prepared))
+
+
+def _lease(name: str, _node: Node, observer: Observer) -> Iterator[Examined]:
+    """Who holds the node. One that is much older than any run was forgotten: only a person may take it away."""
+    try:
+        holder = holder_of(observer)
+    except CouldNotLook as error:
+        yield Examined(node=name, what="lease", verdict="unknown", detail=error.said_of(name), hint=error.hint)
+        return
+    if holder is None:
+        return
+    if not holder.is_old:
+        yield Examined(node=name, what="lease", verdict="ok", detail=f"held by {holder}")
+        return
+    detail = f"held by {holder}, for {holder.age_seconds // 3600} hours"
+    hint = f"see whether that run is over; if it is: `maintainer node release {name} --why …`"
+    yield Examined(node=name, what="lease", verdict="warning", detail=detail, hint=hint)
 
 
 def _objections(name: str, what: str, found: Iterable[Objection]) -> Iterator[Examined]:
