@@ -20,7 +20,7 @@ PORT = click.IntRange(1024, 65535)
 def folder_option(command: Command) -> Command:
     return click.option(
         "--folder",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),  # whose it is, is said with a hint further down
         default=DEFAULT_FOLDER,
         show_default=True,
         help="Where the practice PACS is.",

@@ -7,6 +7,9 @@ from maintainer.links.node_answers import FORMAT
 from maintainer.model.installation import PROGRAM
 
 _NO_COMMAND = 127
+_NOLOGIN = b"account is currently not available"
+_SHELL = "give it a shell that runs commands: usermod --shell /bin/sh"
+_ANOTHER = "something else printed: a command= of its line in authorized_keys, or the login shell's start-up files"
 _ANEW = "run what `maintainer node prepare NAME` prints on the node again"
 
 
@@ -25,21 +28,26 @@ def explain(completed: Completed, why: str, *, prepared: bool) -> Silence:
     never = None if completed.stdout else (_never_prepared if prepared else _never_sent)(completed.status, last)
     if never:
         return never
+    if completed.status and _NOLOGIN in completed.stdout:
+        return Silence("the node lets this account run nothing: its login shell is nologin", _SHELL)
     if FORMAT.encode() in completed.stdout and not completed.stdout.startswith(b'{"format":'):
         why = "something else wrote to its output"
         hint = "the login shell's start-up files must print nothing when there is no terminal"
     else:
         hint = f"it ended with status {completed.status}" + (f" and said: {last}" if last else "")
+        hint += "" if not completed.stdout or completed.stdout.startswith(b"{") else f"; {_ANOTHER}"
     if prepared:
         hint += f". If {PROGRAM} on the node is not what `maintainer node program | sha256sum` says: {_ANEW}"
     return Silence(f"the program on the node gave no answer: {why}", hint, may_have_begun=True)
 
 
 def _never_sent(status: int, last: str) -> Silence | None:
+    if status == _NO_COMMAND and "sudo" in last:
+        return Silence("there is no sudo on the node", "install it, or take sudo out of [nodes.NAME.ssh]")
     if status == _NO_COMMAND:
         return Silence("there is no python3 on the node", "install it: 3.6 or newer")
     if last.startswith("sudo:"):
-        hint = "allow this user to run python3 by `sudo -n`, or set sudo = false in [nodes.NAME.ssh]"
+        hint = "run what `maintainer node prepare NAME` prints on the node, or take sudo out of [nodes.NAME.ssh]"
         return Silence(f"sudo on the node said no: {last}", hint)
     if last.startswith("Unknown option:"):
         return Silence("python3 on the node is older than 3.6", "install a newer one")

@@ -36,3 +36,34 @@ def test_a_program_that_was_cut_off_may_have_begun() -> None:
         assert found.may_have_begun
         assert "maintainer node program | sha256sum" in found.hint
     assert "sha256sum" not in explain(Completed(b"", b"Killed", 137), "x", prepared=False).hint
+
+
+@pytest.mark.parametrize(
+    ("status", "stderr", "what"),
+    [
+        (127, "sh: 1: python3: not found", "there is no python3 on the node"),
+        (127, "sh: 1: sudo: not found", "there is no sudo on the node"),
+        (1, "sudo: a password is required", "sudo on the node said no: sudo: a password is required"),
+    ],
+)
+def test_a_program_that_is_sent_and_never_began(status: int, stderr: str, what: str) -> None:
+    """Whether Python or sudo is not there is told apart."""
+    found = explain(Completed(b"", stderr.encode() + b"\n", status), "there was no output", prepared=False)
+    assert found.what == what
+    assert not found.may_have_begun
+
+
+def test_an_account_with_nologin_is_told() -> None:
+    """Its only sign is a sentence on standard output."""
+    found = explain(Completed(b"This account is currently not available.\n", b"", 1), "it is not JSON", prepared=False)
+    assert "nologin" in found.what
+    assert "usermod" in found.hint
+    assert not found.may_have_begun
+
+
+def test_output_of_another_program_leads_to_who_started_it() -> None:
+    """A forced command is looked for in authorized_keys; what it printed is not repeated, it may be about patients."""
+    found = explain(Completed(b"DOE^JOHN\n", b"", 0), "it is not JSON", prepared=False)
+    assert "authorized_keys" in found.hint
+    assert "DOE" not in found.what + found.hint
+    assert "authorized_keys" not in explain(Completed(b"{", b"", 0), "it is not JSON", prepared=False).hint
