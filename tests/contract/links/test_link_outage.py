@@ -1,5 +1,6 @@
 """Waiting before a stop, and what a restart cost, on a practice PACS over SSH."""
 
+import secrets
 import socket
 import threading
 import time
@@ -38,7 +39,7 @@ def working(practice: Practice, **more: str) -> Iterator[tuple[Observer, Actor]]
 
 
 def perform(actor: Actor, action: Action) -> dict[str, Any]:
-    return dict(actor.perform(action, SOON))
+    return dict(actor.perform(action, SOON, f"step-{secrets.token_hex(8)}"))
 
 
 @contextmanager
