@@ -1,11 +1,11 @@
 # What is done with this repository, one word each. Everything happens in .venv; `make test` as root also installs the
-# Debian packages that its tests need.
+# Debian packages and builds the machines that its tests need, once.
 
 PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 4
 
-.PHONY: env check test tools demo transcript bench clean
+.PHONY: env check test tools demo lab lab-down transcript bench clean
 
 env: .venv/ready
 
@@ -23,14 +23,22 @@ check: env
 	$(BIN)/vermin --target=3.6- --violations --no-tips --quiet maintainer/node tasks/node maintainer/intervention_log/verifier.py
 	$(BIN)/pytest -q -n $(WORKERS) --doctest-modules tests/unit maintainer tasks
 
+# The tests of the lab's nodes are one group, which one worker takes.
 test: env tools
-	$(BIN)/pytest -n $(WORKERS) --durations=10 -rs
+	@$(BIN)/python -m tests.lab images
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --durations=10 -rs
 
 tools:
 	@sh tests/tools.sh
 
 demo: env
 	@sh docs/demo.sh
+
+lab: env tools
+	@$(BIN)/python -m tests.lab up
+
+lab-down:
+	@$(BIN)/python -m tests.lab down
 
 transcript: env
 	$(BIN)/python docs/transcript.py

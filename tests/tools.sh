@@ -1,11 +1,15 @@
 #!/bin/sh
-# Install what the tests need besides .venv: a real sshd, and systemd's own judgement of our units. Without root, the
-# tests that need them say so and are skipped.
+# Install what the tests need besides .venv: a real sshd, systemd's own judgement of our units, and what builds and boots
+# the lab's nodes. Without root, the tests that need them say so and are skipped.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
-command -v sshd >/dev/null && command -v systemd-analyze >/dev/null && command -v visudo >/dev/null && exit 0
+missing=
+for program in sshd systemd-analyze systemd-nspawn mmdebstrap ip iptables storescu; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+done
+[ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "no sshd, systemd-analyze or visudo here, and no right to install them: the tests that need them will be skipped" >&2
+    echo "not here, and no right to install:$missing; the tests that need them will be skipped" >&2
     exit 0
 fi
 export DEBIAN_FRONTEND=noninteractive
@@ -17,4 +21,5 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
     trap 'rm -f "$policy"' EXIT
 fi
-apt-get -qq install --yes --no-install-recommends openssh-server systemd sudo >/dev/null
+apt-get -qq install --yes --no-install-recommends \
+    openssh-server systemd systemd-container mmdebstrap iproute2 iptables dcmtk >/dev/null

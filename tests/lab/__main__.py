@@ -11,7 +11,7 @@ import click
 
 from tests.lab.breakages import FAULTS, plant
 from tests.lab.enclosure import CONTROLLER
-from tests.lab.image import LabError, image
+from tests.lab.image import LabError, image, why_not
 from tests.lab.lab import REPOSITORY, Lab
 from tests.lab.leftovers import owner
 from tests.lab.recipe import OLD_PYTHONS, PACS_NODE
@@ -44,7 +44,10 @@ def lab() -> None:
 
 @lab.command()
 def images() -> None:
-    """Build what the lab's machines are made of, if it never was."""
+    """Build what the lab's machines are made of, if it never was. Where there can be no lab, says why."""
+    if why := why_not():
+        click.echo(why, err=True)
+        sys.exit(1 if os.environ.get("CI") else 0)
     for recipe in (PACS_NODE, OLD_PYTHONS):
         with image(recipe) as root:
             click.echo(root)

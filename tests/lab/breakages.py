@@ -1,12 +1,14 @@
 """Known faults to plant in a node, as they happen: each answers the name of what is broken now."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tests.lab.image import LabError
 from tests.lab.node import LabNode
 
 STORE, SPOOL = "/var/lib/orthanc/db-v6", "/var/spool/pacs-import"
+_KEPT = "/var/lib/orthanc/kept"
 SETTLE = 1.1  # seconds; a scan with a grace of 1 s then takes new files for settled
 
 _OBJECTS = """
@@ -14,6 +16,17 @@ SELECT left(uuid, 2) || '/' || substr(uuid, 3, 2) || '/' || uuid FROM attachedfi
 WHERE filetype = 1 AND compressiontype = 1 AND compressedsize > 8192 ORDER BY id;
 """
 _SET_DIGEST = "UPDATE attachedfiles SET compressedhash = :'digest', uncompressedhash = :'digest' WHERE uuid = :'uuid';"
+_CHANGE_BYTE = """
+import os, sys
+path, offset = sys.argv[1], int(sys.argv[2])
+times = os.stat(path)
+with open(path, "r+b") as file:
+    file.seek(offset)
+    byte = file.read(1)[0]
+    file.seek(offset)
+    file.write(bytes([byte ^ 1]))
+os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+"""
 
 
 def dead_rows(node: LabNode) -> str:
@@ -67,8 +80,14 @@ def emptied_object(node: LabNode) -> str:
 
 def flipped_bit(node: LabNode) -> str:
     """Change one bit of pixels, as a decaying disk does: size and times stay as they were."""
-    flip = 'touch -r "$1" /run/times; printf "\\001" | dd of="$1" bs=1 seek=5000 conv=notrunc status=none; '
-    return _damage(node, 2, flip + 'touch -r /run/times "$1"; rm /run/times')
+    path = _object(node, 2)
+    change_byte(node, path, 5000)
+    return path
+
+
+def change_byte(node: LabNode, path: str, offset: int) -> None:
+    """Write another byte there; the file's times stay."""
+    node.run("python3", "-c", _CHANGE_BYTE, f"{STORE}/{path}", str(offset))
 
 
 def missing_file(node: LabNode) -> str:
@@ -137,6 +156,23 @@ def plant(node: LabNode, fault: str) -> str:
     where = FAULTS[fault](node)
     time.sleep(SETTLE)
     return where
+
+
+@contextlib.contextmanager
+def undone(node: LabNode) -> Iterator[None]:
+    """Put the store and the index's digests back as they were, when the block ends."""
+    node.run("cp", "-a", STORE, _KEPT)
+    node.sql("CREATE TABLE kept AS SELECT uuid, compressedhash, uncompressedhash FROM attachedfiles;")
+    try:
+        yield
+    finally:
+        node.run("sh", "-ec", 'rm -r "$1"; mv "$2" "$1"', "undo", STORE, _KEPT)
+        node.sql("""
+            UPDATE attachedfiles AS now
+            SET compressedhash = kept.compressedhash, uncompressedhash = kept.uncompressedhash
+            FROM kept WHERE now.uuid = kept.uuid;
+            DROP TABLE kept;
+        """)
 
 
 def _object(node: LabNode, number: int) -> str:

@@ -58,7 +58,8 @@ def _build(recipe: Recipe, root: Path) -> None:
     log = root.with_suffix(".log")
     argv = ["mmdebstrap", "--mode=root", f"--variant={recipe.variant}", f"--include={','.join(recipe.packages)}"]
     argv += [f"--aptopt={option}" for option in APT_OPTIONS]
-    argv += [f"--customize-hook={hook}" for hook in recipe.hooks]
+    stage = "extract" if recipe.variant == "extract" else "customize"  # there is no other hook for that variant
+    argv += [f"--{stage}-hook={hook}" for hook in recipe.hooks]
     with log.open("wb") as said:
         done = subprocess.run(
             [*argv, recipe.release, str(unfinished)],

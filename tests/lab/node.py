@@ -187,6 +187,11 @@ class LabNode:
         argv += [f"--set={name}={value}" for name, value in values.items()]
         return self.run(*argv, user="postgres", stdin=text).stdout
 
+    def store_manifest(self) -> str:
+        """Give the SHA-256 and the path of every file in the store."""
+        script = "cd /var/lib/orthanc/db-v6 && find . -type f -print0 | sort -z | xargs -0 sha256sum"
+        return self.run("sh", "-c", script).stdout
+
     def leader(self) -> int:
         """Give the number, on this machine, of the node's first process.
 

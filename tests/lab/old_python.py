@@ -7,15 +7,15 @@ from typing import Literal
 from tests.lab.image import LabError, image, why_not
 from tests.lab.recipe import OLD_PYTHONS
 
-Kind = Literal["pypy-3.6", "cpython-3.9"]
-KINDS: tuple[Kind, ...] = ("pypy-3.6", "cpython-3.9")
-"""The oldest that packages bring: an implementation of 3.6 of its own, and the 3.9 of Debian 11."""
-_PROGRAMS = {"pypy-3.6": "/pypy/python3", "cpython-3.9": "/usr/bin/python3"}
+Kind = Literal["pypy-3.7", "cpython-3.9"]
+KINDS: tuple[Kind, ...] = ("pypy-3.7", "cpython-3.9")
+"""The oldest that packages bring: PyPy's implementation of 3.7, without what CPython got later, and Debian 11's 3.9."""
+_PROGRAMS = {"pypy-3.7": "/pypy/python3", "cpython-3.9": "/usr/bin/python3"}
 # Their /tmp is this machine's, so that a test can hand them files.
 _ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /tmp "$0/tmp" && exec chroot "$0" "$@"'
 
 
-def old_python(kind: Kind = "pypy-3.6") -> list[str] | None:
+def old_python(kind: Kind = "pypy-3.7") -> list[str] | None:
     """Give the argv of an old Python, to which its arguments are added; None where `why_no_old_python` says why."""
     return None if why_no_old_python() else in_old_debian(_PROGRAMS[kind])
 

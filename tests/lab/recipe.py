@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-NODE_FILES = Path(__file__).with_name("pacs_node")
+_HERE = Path(__file__).parent
 
 # A mirror may lag behind its own expiry date; recommended packages would double the size.
 APT_OPTIONS = ('Acquire::Check-Valid-Until "false"', 'APT::Install-Recommends "false"')
@@ -45,12 +45,17 @@ PACS_NODE = Recipe(
         *("postgresql-15", "orthanc", "orthanc-postgresql", "dcmtk"),
     ),
     hooks=('cp -r "$LAB_FILES" "$1/image"', 'chroot "$1" sh /image/setup.sh', 'rm -r "$1/image"'),
-    files=NODE_FILES,
+    files=_HERE / "pacs_node",
 )
 OLD_PYTHONS = Recipe(
     name="old-pythons",
     release="bullseye",
     variant="extract",
     packages=("python3", "pypy3", "libc-bin", "dash", "coreutils"),
-    hooks=('mkdir -p "$1/proc"', 'mkdir "$1/pypy"', 'ln -s /usr/bin/pypy3 "$1/pypy/python3"'),
+    hooks=(
+        'mkdir "$1/proc" "$1/pypy"',
+        'ln -s /usr/bin/pypy3 "$1/pypy/python3"',
+        'cat "$LAB_FILES/os_of_pypy.py" >>"$1/usr/lib/pypy3/lib-python/3/os.py"',
+    ),
+    files=_HERE / "old_pythons",
 )
