@@ -8,7 +8,10 @@ Source: PostgreSQL manual, appendix A "PostgreSQL Error Codes"; 54.7 "Message Fo
 from maintainer.model.inventory import Database
 
 SENTENCES = {
-    "28P01": ("the password of user {user} is wrong", "correct nodes.{node}.database.password"),
+    "28P01": (
+        "the password of user {user} is wrong, or there is no such role",
+        "correct nodes.{node}.database.password, or the user beside it",
+    ),
     "28000": ("user {user} may not log in this way", "see pg_hba.conf on the node, and whether the role exists"),
     "3D000": ("there is no database {database}", "correct nodes.{node}.database.name"),
     "42501": ("user {user} lacks a privilege for this", "grant it: the statement's header line says which"),

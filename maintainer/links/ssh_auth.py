@@ -116,7 +116,8 @@ def authenticate(
     raise NodeUnreachable(
         f"the node does not take the key of user {node.ssh.user} ({tried})",
         where=name,
-        hint=f"append the public key to ~{node.ssh.user}/.ssh/authorized_keys on the node; its sshd logs the reason",
+        hint=f"is the public key in ~{node.ssh.user}/.ssh/authorized_keys on the node, and this machine in its from=? "
+        "The node's sshd logs the reason",
     )
 
 

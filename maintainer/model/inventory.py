@@ -228,7 +228,7 @@ class Store(Value):
 class Dicom(Value):
     """How a modality would call the archive on this node."""
 
-    port: Port = Field(104, description="port of the archive, reached through the SSH connection")
+    port: Port = Field(104, description="port of the archive, called from the controller as a modality would")
     ae_title: AeTitle = Field(description="AE title that the archive is called by")
     calling_ae_title: AeTitle = Field("MAINTAINER", description="AE title that the archive sees calling")
     timeout: TimeLimit = Field(dt.timedelta(seconds=10), description="longest wait for an answer")

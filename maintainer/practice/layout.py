@@ -106,7 +106,9 @@ def _check_existing(path: Path) -> None:
         raise UsageError("it is not a folder", where=str(path), hint=other)
     if found.st_uid != os.geteuid():
         raise UsageError(
-            f"the folder belongs to user id {found.st_uid}, not to you ({os.geteuid()})", where=str(path), hint=other
+            f"the folder belongs to user id {found.st_uid}, not to you ({os.geteuid()})",
+            where=str(path),
+            hint=f"let its owner end it (maintainer practice down --wipe), or {other} and the ports with --ssh-port, …",
         )
     layout = Layout(path)
     if not os.path.lexists(layout.marker) and any(path.iterdir()):

@@ -18,6 +18,10 @@ from maintainer.running.observe import Clock
 from maintainer.running.ports import Look, Observer
 
 SKEW = timedelta(seconds=60)
+_PROBE_HINTS = {
+    "select-1": "see [nodes.{0}.database], and the database server's log on the node",
+    "c-echo": "see [nodes.{0}.dicom], and the archive's log: does it run, and know our calling AE title?",
+}
 
 
 class Examined(Value):
@@ -219,19 +223,33 @@ def _services(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
     for service in node.services:
         found = states.get(service)
         state = found if isinstance(found, dict) else {}
-        running = state.get("state") == "running"
         detail = f"{state.get('state', 'unknown')} {state.get('detail') or ''}".strip()
-        yield Examined(node=name, what=f"service {service}", verdict="ok" if running else "wrong", detail=detail)
+        if state.get("state") == "running":
+            yield Examined(node=name, what=f"service {service}", verdict="ok", detail=detail)
+        else:
+            hint = f"ask for its state on the node; [nodes.{name}.services.{service}] has " + _asked_by(node, service)
+            yield Examined(node=name, what=f"service {service}", verdict="wrong", detail=detail, hint=hint)
+
+
+def _asked_by(node: Node, service: str) -> str:
+    if isinstance(node.services[service], UnitService):
+        return "its unit; where there is no systemd, it takes start, stop and status"
+    return "its status command: it ends with 0 when the service runs, with 3 when not"
 
 
 def _probes(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
     for probe in probes(node):
-        answer = observer.observe(probe)
+        try:
+            answer = observer.observe(probe)
+        except CouldNotLook as error:
+            yield Examined(node=name, what=probe.by, verdict="unknown", detail=error.said_of(name), hint=error.hint)
+            continue
         seen = answer if isinstance(answer, dict) else {}
         if seen.get("answered") is True:
             yield Examined(node=name, what=probe.by, verdict="ok", detail=f"answered in {seen.get('seconds')} s")
         else:
-            yield Examined(node=name, what=probe.by, verdict="wrong", detail=str(seen.get("why", "no answer")))
+            why, hint = str(seen.get("why", "no answer")), _PROBE_HINTS.get(probe.by, "").format(name)
+            yield Examined(node=name, what=probe.by, verdict="wrong", detail=why, hint=hint)
 
 
 def _twins(machines: dict[str, str]) -> Iterator[Examined]:

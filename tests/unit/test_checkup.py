@@ -84,6 +84,17 @@ def test_what_was_seen_before_a_silence_is_kept() -> None:
     assert told(rows, "answer") == [("unknown", "pacs-a: it does not say")]
 
 
+def test_what_does_not_run_or_answer_says_where_to_look() -> None:
+    """Each row that is not well has something to do beside it, in the words of the inventory."""
+    archive = {"unit": "orthanc.service"}
+    described = {"address": "a", "ssh": {"user": "m"}, "services": {"archive": archive}, "dicom": {"ae_title": "A"}}
+    rows = check_nodes({"a": Node.model_validate(described)}, a=FakeNode(archive="unknown"))
+    hints = {row.what: row.hint for row in rows if row.verdict == "wrong"}
+    assert "[nodes.a.services.archive]" in hints["service archive"]
+    assert "no systemd" in hints["service archive"]
+    assert "[nodes.a.dicom]" in hints["c-echo"]
+
+
 def test_one_machine_under_two_names_is_found_in_spite_of_a_silence() -> None:
     """The machine's id counts although the rest could not be seen (FAULTS 28)."""
     same = {"machine_id_sha256": "ef" * 32}
