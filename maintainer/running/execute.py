@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,11 +23,9 @@ from maintainer.model.plan import (
 from maintainer.model.task import Assignment
 from maintainer.planning.admission import PartnerProof
 from maintainer.running.boot import Boot
-from maintainer.running.events import Reporter, StepEnded, StepStarted
-from maintainer.running.gate import Gate
-from maintainer.running.observe import Eyes
+from maintainer.running.crew import Crew
+from maintainer.running.events import StepEnded, StepStarted
 from maintainer.running.ports import Actor, Observer
-from maintainer.running.recorder import Recorder
 from maintainer.running.report import StepReport
 
 SETTLING = (0.0, 1.0, 3.0)
@@ -45,31 +43,11 @@ class Grave(NamedTuple):
 class Executor:
     """Works through the steps of one task on one node. It is the only one that holds an actor."""
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        observer: Observer,
-        actor: Actor,
-        *,
-        eyes: Eyes,
-        gate: Gate,
-        recorder: Recorder,
-        report: Reporter,
-        pause: Callable[[float], None],
-        boot: Boot,
-    ) -> None:
+    def __init__(self, assignment: Assignment, observer: Observer, actor: Actor, crew: Crew, boot: Boot) -> None:
         self.assignment = assignment
         self.reports: list[StepReport] = []
         self.findings: list[Finding] = []
-        self._observer, self._actor, self._eyes, self._gate, self._recorder, self._report = (
-            observer,
-            actor,
-            eyes,
-            gate,
-            recorder,
-            report,
-        )
-        self._pause, self._boot = pause, boot
+        self._observer, self._actor, self._crew, self._boot = observer, actor, crew, boot
         self._log_error: LogError | None = None
 
     def perform(self, steps: tuple[Step, ...]) -> Grave | None:
@@ -99,12 +77,12 @@ class Executor:
             self._ended(step, NotRun(reason=reason, detail=detail))
 
     def _perform_subject(self, steps: tuple[Step, ...]) -> Ending:
-        refused = self._gate.admit(self.assignment, steps)
+        refused = self._crew.gate.admit(self.assignment, steps)
         if refused is not None:
             self.skip(steps, refused.reason, refused.detail)
             return refused
         # Without a durable intent nothing begins; after the first one, a log that fails no longer stops us half-way.
-        first_id = self._recorder.intent(self.assignment, steps[0])
+        first_id = self._crew.recorder.intent(self.assignment, steps[0])
         return self._perform_steps(steps, first_id)
 
     def _perform_steps(self, steps: tuple[Step, ...], first_id: str = "") -> Ending:
@@ -125,10 +103,10 @@ class Executor:
         """Before the first stop that something was waited for, ask again; after it, what has begun is finished."""
         if not before or step.risk is not Risk.OUTAGE or _touches_service(before):
             return None
-        return self._gate.still_admits(self.assignment.node)
+        return self._crew.gate.still_admits(self.assignment.node)
 
     def _perform_step(self, step: Step, step_id: str, *, last: bool) -> Ending:
-        self._report(StepStarted(self.assignment.node, self.assignment.task, step))
+        self._crew.report(StepStarted(self.assignment.node, self.assignment.task, step))
         ending: Ending = Unknown(last_seen="the run broke off in the middle of it")
         try:
             ending = self._act(step, step_id)
@@ -143,7 +121,7 @@ class Executor:
         # Where the log gave no id, the node needs one all the same.
         name = step_id or f"step-{secrets.token_hex(8)}"
         try:
-            measured = self._actor.perform(step.action, self._gate.time_for(self.assignment, step), name)
+            measured = self._actor.perform(step.action, self._crew.gate.time_for(self.assignment, step), name)
         except NodeHeld as error:
             return NotRun(reason=Reason.NODE_HELD, detail=error.told_of(self.assignment.node))
         except StillInUse as error:
@@ -157,15 +135,15 @@ class Executor:
         return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
 
     def _unknown(self, seen: str) -> Unknown:
-        rebooted = self._boot.has_changed(self._observer, self._pause, lambda: self._gate.stop.asked)
+        rebooted = self._boot.has_changed(self._observer, self._crew.pause, lambda: self._crew.gate.stop.asked)
         return Unknown(last_seen=f"interrupted by a reboot of the node: {seen}" if rebooted else seen)
 
     def _second_look(self, step: Step, done: Done) -> Ending:
         """A step whose subject is still due has failed, whatever its exit code said."""
         reason = ""
         for seconds in SETTLING:
-            self._pause(seconds)
-            answer = self._eyes.look(self.assignment, self._observer)
+            self._crew.pause(seconds)
+            answer = self._crew.eyes.look(self.assignment, self._observer)
             if isinstance(answer, Unseen | Refuse):
                 return Unknown(last_seen=f"it was done, but looking again did not tell: {answer.because}")
             due = answer.steps if isinstance(answer, Steps) else ()
@@ -183,7 +161,7 @@ class Executor:
         """After a stop or start that went wrong, look once more and start what is found stopped."""
         if not _touches_service(subject) or isinstance(ending, NotRun):
             return None
-        answer = self._eyes.look(self.assignment, self._observer)
+        answer = self._crew.eyes.look(self.assignment, self._observer)
         due = answer.steps if isinstance(answer, Steps) else ()
         again = _only_starts(tuple(step for step in due if step.subject == subject[0].subject))
         return self._perform_steps(again) if again else None
@@ -192,21 +170,21 @@ class Executor:
         """After an outage, see that whoever served in this node's place still does."""
         if isinstance(ending, NotRun) or all(step.risk is not Risk.OUTAGE for step in subject):
             return
-        for lost in self._gate.lost_partners(self.assignment.node):
+        for lost in self._crew.gate.lost_partners(self.assignment.node):
             self.findings.append(_partner_lost(self.assignment.node, lost))
 
     def _intent_if_possible(self, step: Step) -> str:
         try:
-            return self._recorder.intent(self.assignment, step)
+            return self._crew.recorder.intent(self.assignment, step)
         except LogError as error:
             self._log_error = self._log_error or error
             return ""
 
     def _ended(self, step: Step, ending: Ending, step_id: str = "") -> None:
         self.reports.append(StepReport(step=step, ending=ending))
-        self._report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
+        self._crew.report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
         try:
-            self._recorder.outcome(self.assignment, step, ending, step_id)
+            self._crew.recorder.outcome(self.assignment, step, ending, step_id)
         except LogError as error:
             self._log_error = self._log_error or error
 

@@ -1,7 +1,6 @@
 """Everything that one run does on one node: settle what was left open, then task after task, one step at a time."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -11,39 +10,23 @@ from maintainer.errors import ActionFailed, CouldNotLook, LogError, MaintainerEr
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import Failed, Reason
-from maintainer.model.plan import Answer, Finding, Plan, Refuse, Step, Unseen
+from maintainer.model.plan import Answer, Finding, Refuse, Step, Unseen
 from maintainer.model.task import Assignment
 from maintainer.planning.planner import resting
 from maintainer.planning.replan import replan
 from maintainer.running.boot import Boot
 from maintainer.running.caution import Caution, group_frozen, refusals
 from maintainer.running.checkup import meet
-from maintainer.running.events import Reporter, TaskDecided, TaskStarted
+from maintainer.running.crew import Crew
+from maintainer.running.events import TaskDecided, TaskStarted
 from maintainer.running.execute import Executor, Grave
-from maintainer.running.gate import Gate
-from maintainer.running.observe import Eyes, broken_off
+from maintainer.running.observe import broken_off
 from maintainer.running.partners import proof
-from maintainer.running.ports import Actor, Observer, Work
+from maintainer.running.ports import Actor, Observer
 from maintainer.running.reconcile import judge, record_all, unsettled
-from maintainer.running.recorder import Recorder
 from maintainer.running.report import Settled, StepReport, TaskReport
 
 LOG = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Crew:
-    """What every node's work in one run shares."""
-
-    eyes: Eyes
-    gate: Gate
-    work: Work
-    recorder: Recorder
-    report: Reporter
-    known: Sequence[Assignment]
-    """Every assignment of the inventory, also those that this run leaves out: what was left open may be of any."""
-    pause: Callable[[float], None] = time.sleep
-    approved: Plan | None = None
 
 
 @dataclass(kw_only=True)
@@ -125,17 +108,7 @@ class NodeWork:
             self.tasks.append(_task_report(assignment, rest))
             return
         answer = self.caution.restrain(self.crew.eyes.look(assignment, observer))
-        executor = Executor(
-            assignment,
-            observer,
-            actor,
-            eyes=self.crew.eyes,
-            gate=self.crew.gate,
-            recorder=self.crew.recorder,
-            report=self.crew.report,
-            pause=self.crew.pause,
-            boot=self.boot,
-        )
+        executor = Executor(assignment, observer, actor, self.crew, self.boot)
         self._announce(assignment, answer)
         found: tuple[Finding, ...] = ()
         try:

@@ -12,8 +12,9 @@ from maintainer.model.values import counted
 from maintainer.model.window import Occurrence
 from maintainer.planning.order import lanes
 from maintainer.running.caution import caution
+from maintainer.running.crew import Crew
 from maintainer.running.dry_run import in_parallel
-from maintainer.running.node_work import Crew, NodeWork
+from maintainer.running.node_work import NodeWork
 from maintainer.running.report import RunReport
 
 

@@ -15,10 +15,10 @@ from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Plan
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
+from maintainer.running.crew import Crew
 from maintainer.running.dry_run import dry_run
 from maintainer.running.events import Event
 from maintainer.running.gate import Gate
-from maintainer.running.node_work import Crew
 from maintainer.running.observe import Eyes
 from maintainer.running.recorder import Recorder
 from maintainer.running.report import RunReport

@@ -1,0 +1,28 @@
+"""What every node's work in one run shares."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from maintainer.model.plan import Plan
+from maintainer.model.task import Assignment
+from maintainer.running.events import Reporter
+from maintainer.running.gate import Gate
+from maintainer.running.observe import Eyes
+from maintainer.running.ports import Work
+from maintainer.running.recorder import Recorder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crew:
+    """The eyes, the gate, the hands and the pen of one run. `approved`: the plan file that limits it."""
+
+    eyes: Eyes
+    gate: Gate
+    work: Work
+    recorder: Recorder
+    report: Reporter
+    known: Sequence[Assignment]
+    """Every assignment of the inventory, also those that this run leaves out: what was left open may be of any."""
+    pause: Callable[[float], None] = time.sleep
+    approved: Plan | None = None
