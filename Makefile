@@ -23,10 +23,9 @@ check: env
 	$(BIN)/vermin --target=3.6- --violations --no-tips --quiet maintainer/node tasks/node maintainer/intervention_log/verifier.py
 	$(BIN)/pytest -q -n $(WORKERS) --doctest-modules tests/unit maintainer tasks
 
-# The tests of the lab's nodes are one group, which one worker takes.
 test: env tools
 	@$(BIN)/python -m tests.lab images
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --durations=10 -rs
+	$(BIN)/pytest -n $(WORKERS) --durations=10 -rs
 
 tools:
 	@sh tests/tools.sh

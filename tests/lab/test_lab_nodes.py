@@ -12,7 +12,7 @@ from tests.lab import breakages, interference
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 
-pytestmark = [pytest.mark.xdist_group("lab"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 MENDED_BY: dict[Callable[[LabNode], str], str] = {
     breakages.dead_rows: "db-vacuum",

@@ -12,7 +12,7 @@ from tests.lab import breakages
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 
-pytestmark = [pytest.mark.xdist_group("lab"), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 FOUND_AS = {
     "truncated-object": "object-size",
