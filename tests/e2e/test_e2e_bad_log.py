@@ -46,6 +46,7 @@ def _still_due(practice: Practice, me: Controller) -> None:
     assert len(list(practice.layout.spool.glob("import-*"))) >= 300
 
 
+@pytest.mark.fault(5)
 def test_no_room_for_the_reserve(due: Practice, alone: Controller) -> None:
     """A new log that cannot set room aside for a last word starts nothing, and says how much it needs."""
     before = evidence(due)
@@ -79,6 +80,7 @@ def _fill(folder: Path) -> Path:
             return filler
 
 
+@pytest.mark.fault(5)
 @pytest.mark.skipif(os.geteuid() != 0, reason=NO_ROOT)
 def test_a_disk_that_has_filled_up(due: Practice, alone: Controller) -> None:
     """No intent is written, so nothing is done; once there is room, the log is whole and the work is done."""
@@ -123,6 +125,7 @@ DAMAGES = {
 }
 
 
+@pytest.mark.fault(46)
 def test_a_log_that_was_touched(due: Practice, alone: Controller) -> None:
     """`log verify` and `run` end with 74 and name line and record; the run performs nothing and adds nothing."""
     assert alone.do(*VACUUM).code == 0
@@ -142,6 +145,7 @@ def test_a_log_that_was_touched(due: Practice, alone: Controller) -> None:
     assert [ending for *_, ending in endings(alone.json(*CLEAN))] == ["done", "done"]
 
 
+@pytest.mark.fault(6)
 def test_a_record_that_a_crash_cut_off_is_set_aside(shared_practice: Practice, alone: Controller) -> None:
     """It was never acknowledged, so nothing is lost: the log says what it found, goes on, and verifies."""
     assert shared_practice.pacs.status()

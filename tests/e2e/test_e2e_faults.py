@@ -51,6 +51,7 @@ def test_every_fault_that_can_be_planted_is_expected_here() -> None:
     assert list(EXPECTED) == list(FAULTS)
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_a_fault_is_shown_dealt_with_and_then_gone(fault: str, mended: Practice, alone: Controller) -> None:
     """Plan, run, plan, run: the last plan has no step, and the last run changes not a byte on the node."""

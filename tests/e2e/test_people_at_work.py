@@ -61,6 +61,7 @@ def kinds(answers: list[dict[str, Any]]) -> dict[str, str]:
     return {one["node"]: one["answer"]["kind"] for one in answers}
 
 
+@pytest.mark.fault(29)
 def test_the_agent_keeps_off_while_a_person_works(site: Controller, nodes: dict[str, Practice]) -> None:
     """What Ann stops stays stopped, what she changed is in the log; then the agent brings the archive back."""
     opened = site.json("log", "open", "pacs-a", *WORK)
@@ -107,6 +108,7 @@ def test_a_node_that_is_off_is_signed_in_and_out_all_the_same(site: Controller, 
     assert (closed.code, "not compared" in closed.stdout) == (0, True)
 
 
+@pytest.mark.fault(25)
 def test_a_frozen_group_waits_for_a_person(site: Controller, nodes: dict[str, Practice]) -> None:
     """An archive that does not come back freezes both nodes, every night, until somebody has looked and says so."""
     script = nodes["pacs-a"].layout.archive_script

@@ -129,6 +129,7 @@ def test_one_partner_that_serves_is_enough() -> None:
     assert ask(STOP, partners=("pacs-b", "pacs-c"), proofs=(no("pacs-b"), yes("pacs-c"))) is None
 
 
+@pytest.mark.fault(27)
 def test_a_partner_that_serves_now_and_then_does_not_serve() -> None:
     """A flapping partner is no partner, in whatever order it answered."""
     for proofs in [(yes("pacs-b"), no("pacs-b")), (no("pacs-b"), yes("pacs-b"))]:
@@ -146,6 +147,7 @@ def test_a_node_outside_any_group_needs_no_partner() -> None:
     assert ask(STOP, partners=(), proofs=()) is None
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize(
     ("watch", "detail"),
     [

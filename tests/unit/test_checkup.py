@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Node
 from maintainer.model.task import NodeQuery, Observation
@@ -95,8 +97,9 @@ def test_what_does_not_run_or_answer_says_where_to_look() -> None:
     assert "[nodes.a.dicom]" in hints["c-echo"]
 
 
+@pytest.mark.fault(28)
 def test_one_machine_under_two_names_is_found_in_spite_of_a_silence() -> None:
-    """The machine's id counts although the rest could not be seen (FAULTS 28)."""
+    """The machine's id counts although the rest could not be seen."""
     same = {"machine_id_sha256": "ef" * 32}
     rows = check(a=Telling(hello=same), b=Telling(hello=same, silent_about="services"))
     assert told(rows, "machine") == [("wrong", "is the same machine as a")]

@@ -48,6 +48,7 @@ def test_a_run_does_what_the_plan_said_and_then_nothing_is_due(tmp_path: Path) -
     assert node.performed == planned
 
 
+@pytest.mark.fault(1)
 def test_every_effect_has_its_intent_before_it(tmp_path: Path) -> None:
     """When an action begins, its intent is already in the log, and every intent ends up with exactly one outcome."""
     seen: list[str] = []
@@ -100,6 +101,7 @@ def test_one_table_that_fails_does_not_cost_the_others_their_night(tmp_path: Pat
     assert [ending for _, ending in endings(report)] == ["failed", "done"]
 
 
+@pytest.mark.fault(12)
 def test_a_lost_link_is_unknown_and_ends_the_nodes_night(tmp_path: Path) -> None:
     """A link that breaks in mid-step is never called failed, and nothing more is tried on that node."""
     node = FakeNode(dead_rows={"t": 50}, old_files=2, trouble=raising(LinkLost("the link broke"), on=Sql))
@@ -111,6 +113,7 @@ def test_a_lost_link_is_unknown_and_ends_the_nodes_night(tmp_path: Path) -> None
     assert node.old_files == 2
 
 
+@pytest.mark.fault(12)
 def test_the_next_run_settles_what_was_unknown_first(tmp_path: Path) -> None:
     """An unknown step is looked at again before anything new: done when it is no longer due, failed when it is."""
     node = FakeNode(dead_rows={"t": 50}, trouble=raising(LinkLost("the link broke"), on=Sql))
@@ -192,6 +195,7 @@ def test_a_stop_that_went_wrong_half_way_is_brought_back(tmp_path: Path) -> None
     assert node.archive == "running"
 
 
+@pytest.mark.fault(7)
 def test_a_log_that_fails_after_the_stop_does_not_leave_the_service_down(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -210,6 +214,7 @@ def test_a_log_that_fails_after_the_stop_does_not_leave_the_service_down(
     assert node.old_files == 1
 
 
+@pytest.mark.fault(5)
 def test_no_intent_no_action(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the first intent cannot be written, the node is not touched."""
     real = Journal.append
@@ -238,6 +243,7 @@ def test_a_partner_that_does_not_serve_forbids_the_outage(tmp_path: Path) -> Non
     assert not fleet.nodes["pacs-b"].hung, "the hung partner itself is brought back: that takes nothing away"
 
 
+@pytest.mark.fault(25)
 def test_after_a_member_that_may_be_down_its_partners_are_left_alone(tmp_path: Path) -> None:
     """A restart that ends badly freezes the rest of its group for the night, and no other group."""
     broken = FakeNode(archive_started=OLD, trouble=raising(ActionFailed("exit 1"), on=ServiceAction, verb="start"))
@@ -277,6 +283,7 @@ def test_our_own_mistake_on_one_node_stays_there(tmp_path: Path) -> None:
         assert [intent.node for intent in log.open_intents()] == ["a"]
 
 
+@pytest.mark.fault(45)
 def test_a_node_whose_clock_is_off_gets_no_step(tmp_path: Path) -> None:
     """Ten minutes apart, the window may be over on the node: nothing starts there, and that is said."""
     node = FakeNode(old_files=1, clock_ahead=timedelta(minutes=10))

@@ -78,8 +78,9 @@ def test_a_person_who_stops_the_run_while_associations_end_is_heard(tmp_path: Pa
     assert node.archive == "running"
 
 
+@pytest.mark.fault(26)
 def test_a_partner_that_dies_after_the_stop_does_not_keep_the_node_down(tmp_path: Path) -> None:
-    """FAULTS 26: the node that was stopped is started first; that its partner is gone is told."""
+    """The node that was stopped is started first; that its partner is gone is told."""
     b = FakeNode()
     a = FakeNode(archive_started=OLD, trouble=before(ServiceAction, lambda: setattr(b, "reachable", False), "stop"))
     report = pair(tmp_path, a, b).run()
@@ -88,8 +89,9 @@ def test_a_partner_that_dies_after_the_stop_does_not_keep_the_node_down(tmp_path
     assert "partner-lost" in [finding.cause for task in report.tasks for finding in task.answer.findings]
 
 
+@pytest.mark.fault(27)
 def test_a_partner_whose_health_flaps_does_not_serve(tmp_path: Path) -> None:
-    """FAULTS 27: it answers the first time and not the second."""
+    """It answers the first time and not the second."""
     asked: list[int] = []
 
     def flap(node: FakeNode) -> None:
@@ -153,8 +155,9 @@ def test_a_reboot_is_drained_performed_and_proven(tmp_path: Path) -> None:
     assert endings(night.run(run="r2")) == []
 
 
+@pytest.mark.fault(25)
 def test_a_node_that_does_not_come_back_freezes_its_group(tmp_path: Path) -> None:
-    """FAULTS 25: its partner is left alone, tonight and until a person says otherwise."""
+    """Its partner is left alone, tonight and until a person says otherwise."""
 
     def gone() -> None:
         a.reachable = False
@@ -171,8 +174,9 @@ def test_a_node_that_does_not_come_back_freezes_its_group(tmp_path: Path) -> Non
     assert b.performed == []
 
 
+@pytest.mark.fault(23)
 def test_a_reboot_in_the_middle_of_a_step_is_told_from_a_lost_link(tmp_path: Path) -> None:
-    """FAULTS 23: another boot answers, so the step was interrupted; it is not repeated in the same night."""
+    """Another boot answers, so the step was interrupted; it is not repeated in the same night."""
 
     def reboots() -> None:
         node.boot += 1
@@ -186,6 +190,7 @@ def test_a_reboot_in_the_middle_of_a_step_is_told_from_a_lost_link(tmp_path: Pat
     assert len([record for record in night.records() if record.kind is Kind.INTENT]) == 1
 
 
+@pytest.mark.fault(12)
 def test_a_lost_link_to_the_same_boot_is_a_lost_link(tmp_path: Path) -> None:
     """The node answers again, in the boot that it was in."""
     node = FakeNode(dead_rows={"t": 50}, trouble=before(Sql, lambda: (_ for _ in ()).throw(LinkLost("the link broke"))))

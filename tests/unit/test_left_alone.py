@@ -1,4 +1,4 @@
-"""Why a node is left alone: a person at work, a frozen group, a step that nobody could settle (FAULTS 25, 26, 29)."""
+"""Why a node is left alone: a person at work, a frozen group, a step that nobody could settle."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -56,6 +56,7 @@ def causes(report: RunReport) -> list[tuple[str, str, Severity]]:
     return [(found.cause, found.subject, found.severity) for task in report.tasks for found in task.answer.findings]
 
 
+@pytest.mark.fault(29)
 def test_fault_29_a_node_on_which_a_person_works_is_not_touched(tmp_path: Path) -> None:
     """Nothing is asked of it or done there; plan and run say who, since when and until when, and end with 4."""
     node = FakeNode(archive_started=OLD, dead_rows={"t": 50}, old_files=3, when_looked_at=_must_not_be)
@@ -137,6 +138,7 @@ def test_a_forgotten_intervention_still_holds_and_is_said_once(tmp_path: Path) -
     assert exit_of_plan(night.plan()) is Exit.TROUBLE
 
 
+@pytest.mark.fault(29)
 def test_who_comes_during_the_run_is_noticed_before_the_next_step(tmp_path: Path) -> None:
     """An intervention that is opened after the run began stops what has not begun, and only that."""
     node = FakeNode(archive_started=OLD, old_files=3)
@@ -162,6 +164,7 @@ def frozen_pair(state: Path) -> tuple[Night, FakeNode, FakeNode]:
     return pair(state, a, b), a, b
 
 
+@pytest.mark.fault(25)
 def test_fault_25_a_service_that_does_not_come_back_freezes_its_group(tmp_path: Path) -> None:
     """The partner is left alone, tonight and later, until a person thaws the group; an alert says so at once."""
     night, a, b = frozen_pair(tmp_path)
@@ -231,6 +234,7 @@ def test_a_renamed_group_is_still_frozen(tmp_path: Path) -> None:
     assert answers(night.plan()) == {"a": "refuse", "b": "refuse"}
 
 
+@pytest.mark.fault(26)
 def test_fault_26_a_partner_that_dies_during_the_outage_is_an_alert(tmp_path: Path) -> None:
     """The node that was stopped is started first; then the loss of the one that served meanwhile is critical."""
     a, b = FakeNode(archive_started=OLD), FakeNode()

@@ -1,4 +1,4 @@
-"""The node believes no policy that could lead it into a store or a folder of the system (FAULTS 42)."""
+"""The node believes no policy that could lead it into a store or a folder of the system."""
 
 from datetime import timedelta
 from typing import Any
@@ -56,6 +56,7 @@ def test_what_the_inventory_says_is_what_the_node_reads() -> None:
     assert (read.is_object("a.tmp"), read.is_object("a.dcm")) == (False, True)
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(
     "path",
     [
@@ -69,6 +70,7 @@ def test_a_root_that_no_node_should_clean(path: Any) -> None:
         Policy(policy(roots={"spool": {**ROOT, "path": path}}))
 
 
+@pytest.mark.fault(42)
 @pytest.mark.parametrize(
     "paths",
     [("/srv/dicom", None), ("/srv/dicom/aa", None), ("/srv/x/spool", "/srv/x/spool/deep"), ("/srv/a/b", "/srv/a/b")],

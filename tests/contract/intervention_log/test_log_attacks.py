@@ -107,6 +107,7 @@ def test_both_say_that_an_honest_log_is_whole(state: Path) -> None:
     assert found.root in verifier.verify(state / JOURNAL, None)
 
 
+@pytest.mark.fault(46)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=80)
 @given(data=st.data())
 def test_no_byte_can_be_edited_and_both_say_where(state: Path, honest: Path, data: st.DataObject) -> None:
@@ -170,6 +171,7 @@ def test_each_attack_on_the_chain_is_named(
     assert what in said
 
 
+@pytest.mark.fault(46)
 @pytest.mark.parametrize("keep", range(SIZE))
 def test_a_cut_tail_is_found_by_the_last_checkpoint(state: Path, keep: int) -> None:
     """Cut anywhere, the last checkpoint record alone included; the next run refuses as well."""
@@ -185,6 +187,7 @@ def test_a_deleted_log_is_found(state: Path) -> None:
     assert f"{SIZE} records were signed, 0 are there" in product_says(state)
 
 
+@pytest.mark.fault(46)
 def test_a_chain_that_was_computed_anew_is_found_at_the_next_checkpoint(state: Path) -> None:
     """Without the key, all hashes made right are not enough."""
     lines = lines_of(state)
@@ -194,6 +197,7 @@ def test_a_chain_that_was_computed_anew_is_found_at_the_next_checkpoint(state: P
     assert "the log was rewritten" in said
 
 
+@pytest.mark.fault(46)
 def test_a_rewritten_last_run_without_its_checkpoint_is_found(state: Path) -> None:
     """The checkpoint file speaks for the records of the last run too."""
     lines = lines_of(state)
@@ -204,6 +208,7 @@ def test_a_rewritten_last_run_without_its_checkpoint_is_found(state: Path) -> No
     assert "the log was rewritten" in said
 
 
+@pytest.mark.fault(46)
 def test_a_swapped_key_is_found_by_a_kept_one(state: Path, honest: Path) -> None:
     """Everything rewritten and signed with another key: only a copy of the public key tells."""
     lines = resealed(lines_of(state), THIEF)
@@ -216,6 +221,7 @@ def test_a_swapped_key_is_found_by_a_kept_one(state: Path, honest: Path) -> None
     assert "the log's key was swapped" in said
 
 
+@pytest.mark.fault(46)
 def test_a_swapped_key_alone_is_found_by_the_signatures(state: Path) -> None:
     """A public key that has signed nothing here."""
     (state / PUBLIC).write_text(THIEF.public.text())
@@ -265,6 +271,7 @@ def test_a_crash_between_checkpoint_and_its_file_is_set_right(state: Path) -> No
     assert (state / LATEST).read_text().splitlines()[1] == str(SIZE + 1)
 
 
+@pytest.mark.fault(46)
 def test_a_sealed_line_that_is_no_record_is_refused_by_both(state: Path) -> None:
     """Hashes made right do not make a record."""
     lines = lines_of(state)

@@ -22,6 +22,7 @@ def appender(*words: str) -> list[str]:
     return [sys.executable, str(APPENDER), *words]
 
 
+@pytest.mark.fault(1)
 @pytest.mark.parametrize("milliseconds", [0, 3, 11, 37])
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, milliseconds: int) -> None:
     """Killed at any moment, the log holds every record it had answered for, and goes on."""
@@ -41,6 +42,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path, milliseconds: int
     assert {seq: there.get(seq) for seq, _ in said} == dict(said)
 
 
+@pytest.mark.fault(1)
 def test_every_system_call_may_be_the_last(tmp_path: Path) -> None:
     """Killed before, after or half through each call of a small run, nothing acknowledged is lost."""
     done = subprocess.run(appender("crashes", str(tmp_path)), capture_output=True, text=True, check=False, timeout=110)
@@ -73,6 +75,7 @@ def on_tiny_disk(mount_point: Path) -> list[str]:
     return start if works else []
 
 
+@pytest.mark.fault(5, 7)
 def test_a_full_disk_stops_the_run_and_lets_it_say_so(tmp_path: Path) -> None:
     """No intent without room for its ending; the abort record is carried by the reserve; room makes it work again."""
     start = on_tiny_disk(tmp_path)

@@ -118,6 +118,7 @@ def test_an_intent_is_given_an_id(tmp_path: Path) -> None:
     assert all(len(one) == len("step-") + 16 for one in ids)
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("rest", [b'{"seq":3', b"\0" * 5000, b'{"seq":3,\0\0\0"}\n', b"x"])
 def test_a_torn_end_is_set_aside_and_said(tmp_path: Path, rest: bytes) -> None:
     """What a power cut left of a record is kept in a file of its own, and a record tells of it."""
@@ -230,6 +231,7 @@ def fails_with(code: int) -> Callable[..., Any]:
     return fail
 
 
+@pytest.mark.fault(4)
 def test_after_a_disk_error_the_descriptor_is_never_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel reports a lost page once only; a second fdatasync would say that all is well."""
     with open_log(tmp_path) as log:
@@ -243,6 +245,7 @@ def test_after_a_disk_error_the_descriptor_is_never_used_again(tmp_path: Path, m
             log.append(Kind.RUN_CLOSED)
 
 
+@pytest.mark.fault(4)
 def test_a_disk_error_lets_others_have_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broken journal does not hold up a person who writes a note about it."""
     with open_log(tmp_path) as log:
@@ -254,6 +257,7 @@ def test_a_disk_error_lets_others_have_the_lock(tmp_path: Path, monkeypatch: pyt
         assert note(tmp_path, "the disk of the controller is failing")
 
 
+@pytest.mark.fault(6)
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The system may take a few bytes at a time; the record is whole all the same."""
     real = os.write
@@ -279,6 +283,7 @@ def disk_of(room: int, real: Callable[[int, bytes], int], reserve: Path) -> Call
     return write
 
 
+@pytest.mark.fault(5)
 def test_without_room_no_intent_and_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An intent never uses the reserve, and what was written of it is taken back."""
     with open_log(tmp_path) as log:
@@ -290,6 +295,7 @@ def test_without_room_no_intent_and_no_half_record(tmp_path: Path, monkeypatch: 
         assert (tmp_path / "reserve").exists()
 
 
+@pytest.mark.fault(5, 7)
 def test_without_room_an_ending_is_carried_by_the_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reserve is given up for the record that says how it ended."""
     with open_log(tmp_path) as log:
@@ -301,6 +307,7 @@ def test_without_room_an_ending_is_carried_by_the_reserve(tmp_path: Path, monkey
         assert log.verify().size == 2
 
 
+@pytest.mark.fault(5)
 def test_without_room_for_the_reserve_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log does not open, and no action starts."""
     monkeypatch.setattr(os, "posix_fallocate", fails_with(errno.ENOSPC))

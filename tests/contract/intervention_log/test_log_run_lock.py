@@ -32,6 +32,7 @@ def other(tmp_path: Path) -> subprocess.Popen[str]:
         process.kill()
 
 
+@pytest.mark.fault(9)
 def test_the_second_run_is_told_who_holds_the_controller(tmp_path: Path, other: subprocess.Popen[str]) -> None:
     """Process, user, host, since when and with which command; exit 75."""
     with pytest.raises(Busy) as caught, RunLock(tmp_path, command="maintainer run"):

@@ -201,6 +201,7 @@ def locked(postgres: Postgres, statement: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.fault(36)
 def test_a_lock_is_given_up_within_a_second(acting: ActingSession, postgres: Postgres) -> None:
     """Whoever queues behind us for the table never waits longer than that."""
     with locked(postgres, "LOCK TABLE study IN ACCESS EXCLUSIVE MODE"):
@@ -338,6 +339,7 @@ def test_a_server_that_does_not_keep_its_own_limit(
     assert reading.rows("SELECT 1 AS one", {}, PLENTY) == [{"one": 1}]
 
 
+@pytest.mark.fault(12, 32)
 def test_a_link_lost_in_mid_statement_is_an_unknown_ending(
     postgres: Postgres, described: Describe, tmp_path: Path
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_command_that_ignores_its_input_still_ends(server: SshServer) -> None:
         assert link.run("exec true <&-", bytes(10_000_000), PLENTY).status == 0
 
 
+@pytest.mark.fault(21)
 def test_a_flood_is_cut_off(server: SshServer) -> None:
     """Output without end is cut off after 8 MB with a sentence, and the link stays usable."""
     with SshLink.connect("pacs-a", server.node()) as link:
@@ -76,6 +77,7 @@ def test_a_flood_is_cut_off(server: SshServer) -> None:
         assert link.run("echo here", b"", PLENTY).stdout == b"here\n"
 
 
+@pytest.mark.fault(12)
 def test_a_deadline_that_passes_is_an_unknown_ending(server: SshServer) -> None:
     """A command that goes on is given up in time, and nobody claims to know how it ended."""
     with SshLink.connect("pacs-a", server.node()) as link:
@@ -106,6 +108,7 @@ def test_a_command_killed_on_the_node_has_no_known_ending(server: SshServer) -> 
         link.run("kill -9 $$", b"", PLENTY)
 
 
+@pytest.mark.fault(12)
 def test_a_server_that_dies_in_mid_command_is_an_unknown_ending(server: SshServer) -> None:
     """The link is lost at once, not at the deadline."""
     with SshLink.connect("pacs-a", server.node()) as link:
@@ -119,6 +122,7 @@ def test_a_server_that_dies_in_mid_command_is_an_unknown_ending(server: SshServe
             link.run("true", b"", PLENTY)
 
 
+@pytest.mark.fault(21)
 def test_a_frozen_server_is_given_up_at_the_deadline(server: SshServer) -> None:
     """A stopped sshd still has its TCP acknowledged by the kernel; only our own deadline helps."""
     with SshLink.connect("pacs-a", server.node()) as link:
@@ -155,6 +159,7 @@ def test_each_type_of_host_key_can_be_pinned(start: Start, kind: str) -> None:
         assert link.run("true", b"", PLENTY).status == 0
 
 
+@pytest.mark.fault(17)
 def test_a_changed_host_key_is_refused_with_both_fingerprints(server: SshServer, tmp_path: Path) -> None:
     """A machine that is not the pinned one is told nothing, and the sentence lets a person compare."""
     other = write_key(tmp_path / "other")
@@ -165,6 +170,7 @@ def test_a_changed_host_key_is_refused_with_both_fingerprints(server: SshServer,
     assert "own console" in refusal.value.hint
 
 
+@pytest.mark.fault(17)
 def test_a_host_key_of_another_type_is_refused(server: SshServer, tmp_path: Path) -> None:
     """A node that has no key of the pinned type is not believed by another one."""
     with pytest.raises(NodeUnreachable, match="no host key of type ssh-rsa"):
@@ -192,6 +198,7 @@ def test_a_revoked_key_is_refused(server: SshServer, tmp_path: Path) -> None:
         SshLink.connect("pacs-a", server.node(known_hosts=file))
 
 
+@pytest.mark.fault(20)
 @pytest.mark.parametrize(
     ("weak", "setting"), [("ciphers", "Ciphers aes256"), ("macs", "MACs hmac"), ("kex", "KexAlgorithms curve")]
 )
@@ -223,6 +230,7 @@ def test_other_types_of_our_own_key(server: SshServer, tmp_path: Path, kind: str
         assert link.run("true", b"", PLENTY).status == 0
 
 
+@pytest.mark.fault(14)
 def test_a_server_that_comes_back_within_the_timeout_is_waited_for(server: SshServer) -> None:
     """A restarting sshd refuses for a moment: connecting tries again, with pauses."""
     node = server.node().model_copy(update={"ssh": server.node().ssh.model_copy(update={"port": free_port()})})
@@ -252,6 +260,7 @@ def test_a_key_that_ssh_agent_holds(server: SshServer, tmp_path: Path, monkeypat
         agent.wait(5)
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize("make", ["openssh"])
 def test_two_sessions_allowed_and_six_wanted(start: Start) -> None:
     """MaxSessions 2: everything is answered, more slowly."""
@@ -262,6 +271,7 @@ def test_two_sessions_allowed_and_six_wanted(start: Start) -> None:
     assert statuses == [0] * 6
 
 
+@pytest.mark.fault(18)
 @pytest.mark.parametrize("make", ["openssh"])
 def test_two_callers_allowed_and_six_at_once(start: Start) -> None:
     """MaxStartups 2: the callers that were turned away come back until they are let in."""
@@ -289,6 +299,7 @@ def test_a_second_factor_is_said(start: Start) -> None:
         SshLink.connect("pacs-a", server.node())
 
 
+@pytest.mark.fault(12)
 def test_the_work_goes_on_when_the_link_is_cut(server: SshServer, tmp_path: Path) -> None:
     """A command without terminal is not killed half-way by a deadline of ours."""
     mark = tmp_path / "mark"

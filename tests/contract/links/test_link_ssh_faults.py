@@ -94,6 +94,7 @@ def garbage(connection: socket.socket) -> None:
     silent(connection)
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize(
     ("serve", "sentence"),
     [
@@ -126,6 +127,7 @@ def test_an_unknown_name(node: Callable[[int], Node]) -> None:
         SshLink.connect("pacs-a", nowhere, timeout=timedelta(seconds=5))
 
 
+@pytest.mark.fault(17)
 def test_a_node_without_a_pinned_key_is_not_called(node: Callable[[int], Node]) -> None:
     """Nothing is sent to a machine that could not prove itself; the hint is a line to run and one to write."""
     called: list[socket.socket] = []

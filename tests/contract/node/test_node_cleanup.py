@@ -71,8 +71,9 @@ def test_age_by_ctime_is_not_fooled(own_node: OwnNode) -> None:
     assert own_node.act("quarantine", root="spool")["moved_files"] == 0
 
 
+@pytest.mark.fault(41)
 def test_links_and_special_files_stay(own_node: OwnNode) -> None:
-    """A symlink, a hard link, a FIFO and a socket are counted by kind and left where they are (FAULTS 41)."""
+    """A symlink, a hard link, a FIFO and a socket are counted by kind and left where they are."""
     outside = own_node.base / "outside"
     outside.mkdir()
     (outside / "image").write_bytes(b"precious")
@@ -89,6 +90,7 @@ def test_links_and_special_files_stay(own_node: OwnNode) -> None:
     assert manifest(own_node.base) == before
 
 
+@pytest.mark.fault(41)
 @needs_root
 def test_device_stays(own_node: OwnNode) -> None:
     """A device node is special, too."""
@@ -98,9 +100,10 @@ def test_device_stays(own_node: OwnNode) -> None:
     assert (own_node.spool / "null").is_char_device()
 
 
+@pytest.mark.fault(41)
 @needs_root
 def test_bind_mount_stays(own_node: OwnNode) -> None:
-    """A folder or file mounted into the root is not entered, though it lies on the same device (FAULTS 41)."""
+    """A folder or file mounted into the root is not entered, though it lies on the same device."""
     outside = own_node.base / "outside"
     outside.mkdir()
     (outside / "a.log").write_bytes(b"precious")
@@ -117,6 +120,7 @@ def test_bind_mount_stays(own_node: OwnNode) -> None:
     assert manifest(outside) == before
 
 
+@pytest.mark.fault(41)
 @needs_root
 @pytest.mark.parametrize(("what", "to"), [("store", "spool"), ("store/aa", "spool"), ("above", "spool")])
 def test_store_under_another_name_is_refused(own_node: OwnNode, what: str, to: str) -> None:
@@ -139,7 +143,7 @@ def test_store_under_another_name_is_refused(own_node: OwnNode, what: str, to: s
 
 @needs_root
 def test_sticky_folder_of_others(zipapp: bytes) -> None:
-    """In a sticky folder, an unprivileged user moves its own files and leaves those of others (FAULTS 41)."""
+    """In a sticky folder, an unprivileged user moves its own files and leaves those of others."""
     base = Path(tempfile.mkdtemp(prefix="maintainer-sticky-"))
     try:
         node = OwnNode(base, {"services": {}, "roots": {}, "store": None, "not_objects": []}, zipapp)

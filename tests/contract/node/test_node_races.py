@@ -1,4 +1,4 @@
-"""Somebody swaps links in while files are moved: nothing outside the root is ever touched (FAULTS 41)."""
+"""Somebody swaps links in while files are moved: nothing outside the root is ever touched."""
 
 import json
 import subprocess
@@ -71,6 +71,7 @@ def protected(folder: Path) -> dict[str, tuple[int, int, bytes]]:
     return {p.name: (p.lstat().st_ino, p.lstat().st_mode, p.read_bytes()) for p in folder.iterdir()}
 
 
+@pytest.mark.fault(41)
 def test_symlink_and_hard_link_races(own_node: OwnNode) -> None:
     """In seconds of racing, files that are due are moved and deleted, and the protected folder stays as it was."""
     outside = own_node.base / "outside"
@@ -97,6 +98,7 @@ def test_symlink_and_hard_link_races(own_node: OwnNode) -> None:
     assert int((own_node.base / "swaps").read_text()) >= 30
 
 
+@pytest.mark.fault(41)
 def test_a_folder_that_became_a_link_is_not_entered(own_node: OwnNode) -> None:
     """Between listing a folder and opening it lies the moment in which a link can take its place."""
     (own_node.base / "outside").mkdir()

@@ -75,8 +75,9 @@ def test_a_sound_store_has_no_deviation(store: OwnNode, algorithm: str) -> None:
     }
 
 
+@pytest.mark.fault(38)
 def test_each_damage_is_found_as_what_it_is(store: OwnNode) -> None:
-    """Flipped, truncated, emptied, deleted, replaced: each has its own verdict and evidence (FAULTS 38)."""
+    """Flipped, truncated, emptied, deleted, replaced: each has its own verdict and evidence."""
     flipped = bytearray(image(0))
     flipped[-100] ^= 1
     put(store, "aa/0", bytes(flipped))
@@ -109,7 +110,7 @@ def test_without_a_digest_the_header_speaks(store: OwnNode) -> None:
 
 @pytest.mark.parametrize(("magic", "word"), [(b"MZ", "mz"), (b"\x7fELF", "elf"), (b"#!/bin/sh\n", "script")])
 def test_executable_preamble_is_found(store: OwnNode, magic: bytes, word: str) -> None:
-    """An image that an operating system would run is reported though its digest and header are in order (FAULTS 43)."""
+    """An image that an operating system would run is reported though its digest and header are in order."""
     polyglot = magic + image(0)[len(magic) :]
     put(store, "aa/0", polyglot)
     answer = verify(store, indexed(0, digest=hashlib.md5(polyglot, usedforsecurity=False).hexdigest()))
@@ -166,9 +167,10 @@ def test_large_objects_are_read_in_pieces(store: OwnNode) -> None:
     assert (verdict, evidence["header"]) == ("size", "past-end")
 
 
+@pytest.mark.fault(40)
 @pytest.mark.parametrize("gone", ["empty", "missing"])
 def test_a_lost_mount_is_one_fact(own_node: OwnNode, gone: str) -> None:
-    """An empty or missing store is said once, not as an object missing for each row (FAULTS 40)."""
+    """An empty or missing store is said once, not as an object missing for each row."""
     if gone == "missing":
         own_node.store.rmdir()
     answer = own_node.observe("store-verify", objects=[indexed(n) for n in range(4)])
@@ -189,6 +191,7 @@ def test_stops_in_time_and_says_where(store: OwnNode) -> None:
     assert (answer["checked"], answer["reached"]) == (1, 0)
 
 
+@pytest.mark.fault(39)
 def test_a_writer_makes_no_false_finding(store: OwnNode) -> None:
     """Objects that are replaced by rename or come and go during the check are right or missing, never damaged."""
     over = threading.Event()
