@@ -125,21 +125,31 @@ def start_openssh(folder: Path, *, kind: str = "ed25519", weak: str = "", option
         "KbdInteractiveAuthentication no",
         "PermitRootLogin yes",
         "LogLevel VERBOSE",
-        "SetEnv SHLVL=2",  # or bash would read the user's .bashrc, whatever that costs
+        # A home of the server's own; and without SHLVL bash would read the user's .bashrc, whatever that costs.
+        f"SetEnv SHLVL=2 HOME={folder}/home",
         *weakness.get(weak, ()),
         *options,
     ]
-    config = folder / "sshd_config"
-    config.write_text("\n".join(lines) + "\n")
+    (folder / "sshd_config").write_text("\n".join(lines) + "\n")
+    (folder / "home").mkdir()
+    return SshServer(port, public_key, client_key, _run_openssh(folder, port), folder)
+
+
+def _run_openssh(folder: Path, port: int) -> subprocess.Popen[bytes]:
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen(
-            [str(SSHD), "-D", "-e", "-f", str(config)], stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+    argv = [str(SSHD), "-D", "-e", "-f", str(folder / "sshd_config")]
+    with (folder / "sshd.log").open("ab") as log:
+        process = subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     wait_for(lambda: accepts(port) or process.poll() is not None)
     assert process.poll() is None, (folder / "sshd.log").read_text()
-    return SshServer(port, public_key, client_key, process, folder)
+    return process
+
+
+def start_again(server: SshServer) -> None:
+    """Start an OpenSSH server that was killed, on the port that it had."""
+    end(server.process)
+    server.process = _run_openssh(server.folder, server.port)
 
 
 def start_asyncssh(folder: Path, *, kind: str = "ed25519", weak: str = "", options: tuple[str, ...] = ()) -> SshServer:
@@ -164,6 +174,7 @@ def start_asyncssh(folder: Path, *, kind: str = "ed25519", weak: str = "", optio
             stderr=log,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            env={**os.environ, "HOME": str(folder / "home")},
         )
     assert process.stdout is not None
     port = process.stdout.readline()
