@@ -195,7 +195,7 @@ def test_fault_15_every_other_answer_is_lost(links: Links, work: Slow) -> None:
 @pytest.mark.fault(12, 8)
 @OPENSSH
 def test_fault_12_a_node_that_stays_away_is_unknown(server: servers.SshServer, links: Links, work: Slow) -> None:
-    """Never failed; and whoever asks under the same id when it is back gets the verdict: it kept its time (FAULTS 8)."""
+    """Never failed; and whoever asks under the same id when it is back gets the verdict (FAULTS 8)."""
 
     def kill() -> None:
         work.await_begin()
