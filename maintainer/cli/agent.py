@@ -6,6 +6,7 @@ import time
 import click
 
 from maintainer.cli.session import Session
+from maintainer.cli.streams import going_on_unheard
 from maintainer.errors import Exit, MaintainerError
 from maintainer.model.window import Occurrence
 
@@ -17,13 +18,18 @@ def agent(session: Session) -> int:
 
     The inventory is read when it starts: restart it after an edit. SIGTERM and Ctrl-C finish what has begun.
     """
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    with going_on_unheard():
+        return _stay(session)
+
+
+def _stay(session: Session) -> int:
     import structlog  # noqa: PLC0415 (not needed for --help)
 
     from maintainer.cli.live import reporter  # noqa: PLC0415 (not needed for --help)
     from maintainer.running.agent import Agent  # noqa: PLC0415 (not needed for --help)
 
-    os.environ["TZ"] = "UTC"
-    time.tzset()
     app, log = session.app, structlog.get_logger(__name__)
 
     def run_window(occurrence: Occurrence) -> None:

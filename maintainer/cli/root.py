@@ -1,5 +1,6 @@
 """The `maintainer` command: what every subcommand shares, and how errors end the program."""
 
+import errno
 import importlib
 import os
 import sys
@@ -11,6 +12,7 @@ import click
 from maintainer import __version__
 from maintainer.cli.output import emit
 from maintainer.cli.session import Session
+from maintainer.cli.streams import open_all
 from maintainer.errors import Exit, InventoryError, MaintainerError
 
 COMMANDS = {
@@ -73,6 +75,7 @@ def cli(ctx: click.Context, inventory: Path | None, *, verbose: bool, log_format
 
 def start(arguments: list[str] | None = None) -> int:
     """Run the command line; answers the exit code. Nothing foreseen ends in a traceback."""
+    open_all()
     try:
         result: Any = cli.main(args=arguments, prog_name="maintainer", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the last place that can turn an error into a sentence)
@@ -92,15 +95,22 @@ def _exit_of(error: BaseException, *, as_json: bool) -> int:
         case KeyboardInterrupt() | click.Abort():
             click.echo("interrupted", err=True)
             return Exit.INTERRUPTED
-        case BrokenPipeError():
-            # Whoever read our output has gone (`maintainer log list | head`): stop without a complaint.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return Exit.FINE
+        case OSError(errno=errno.EPIPE | errno.ENOSPC | errno.EDQUOT, filename=None):
+            return _unread(error)
     from maintainer.cli.logging import places  # noqa: PLC0415 (structlog is not needed for --help)
 
     click.echo("\n".join(places(error)), err=True)
     click.echo("maintainer: this is a mistake of the program; please report it with the lines above", err=True)
     return Exit.BUG
+
+
+def _unread(error: OSError) -> int:
+    """End when stdout takes no more: without a complaint where its reader has gone (`maintainer log list | head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return Exit.FINE
+    click.echo(f"stdout: {error.strerror}\n  → make room where the output goes, and ask again", err=True)
+    return Exit.TROUBLE
 
 
 def _sorry(error: MaintainerError, *, as_json: bool) -> int:

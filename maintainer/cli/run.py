@@ -1,15 +1,23 @@
 """`maintainer run`: the night's work."""
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from maintainer.cli.choose import choice_options
 from maintainer.cli.output import emit, json_option
 from maintainer.cli.session import Session
+from maintainer.cli.streams import going_on_unheard
 from maintainer.errors import UsageError
+
+if TYPE_CHECKING:
+    from maintainer.app import Maintainer
+    from maintainer.model.plan import Plan
+    from maintainer.model.task import Assignment
 
 
 @click.command()
@@ -49,17 +57,24 @@ def run(
     session: Session = ctx.obj
     if dry_run:
         return _as_plan(ctx, window=window, node=node, task=task, now=now, as_json=as_json, plan_file=plan_file)
+    with going_on_unheard():
+        app = session.app
+        approved = app.read_plan(plan_file) if plan_file else None
+        if approved and now:
+            raise UsageError("a plan file says itself what was asked for", hint="leave --now out")
+        chosen = app.choose(window=window, nodes=node, tasks=task, asked=now)
+        ask = sys.stdin.isatty() and sys.stdout.isatty() and not (unattended or yes or as_json or approved)
+        if ask and not _agreed(ctx, window=window, node=node, task=task, now=now):
+            return 0
+        return _perform(app, chosen, approved=approved, window=window, as_json=as_json)
+
+
+def _perform(
+    app: "Maintainer", chosen: "Sequence[Assignment]", *, approved: "Plan | None", window: str | None, as_json: bool
+) -> int:
     from maintainer.cli.live import reporter  # noqa: PLC0415 (not needed for --help)
     from maintainer.cli.run_view import show_run  # noqa: PLC0415 (not needed for --help)
 
-    app = session.app
-    approved = app.read_plan(plan_file) if plan_file else None
-    if approved and now:
-        raise UsageError("a plan file says itself what was asked for", hint="leave --now out")
-    chosen = app.choose(window=window, nodes=node, tasks=task, asked=now)
-    ask = sys.stdin.isatty() and sys.stdout.isatty() and not (unattended or yes or as_json or approved)
-    if ask and not _agreed(ctx, window=window, node=node, task=task, now=now):
-        return 0
     say = partial(click.echo, err=True)
     with app.stop.on_signals(say), reporter(quiet=as_json, steps=True) as report:
         done = app.run(chosen, report, approved=approved, window=window)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from threading import Event
 from types import FrameType
 
+REQUESTS = (signal.SIGINT, signal.SIGTERM)
 FINISHING = "finishing what has begun; press Ctrl-C again to cut the links (steps under way become unknown)"
 CUT = "links cut; what was under way is recorded as unknown and looked at by the next run"
 LOOKING = "links cut; nothing was changed, and what was not yet seen is shown as such"
@@ -34,7 +35,10 @@ class Stop:
 
     @contextmanager
     def on_signals(self, say: Callable[[str], None], *, looking_only: bool = False) -> Iterator[None]:
-        """Listen to SIGINT and SIGTERM; works in the main thread only. `looking_only`: nothing needs to be finished."""
+        """Listen to SIGINT, SIGTERM and SIGHUP; works in the main thread only. `looking_only`: nothing to be finished.
+
+        SIGHUP is a terminal or an SSH session that went away; under `nohup` it stays ignored.
+        """
 
         def asked(_number: int, _frame: FrameType | None) -> None:
             first = not self.asked
@@ -43,7 +47,8 @@ class Stop:
                 self.ask()
             say(LOOKING if looking_only else FINISHING if first else CUT)
 
-        before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        heeded = REQUESTS if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*REQUESTS, signal.SIGHUP)
+        before = {number: signal.signal(number, asked) for number in heeded}
         try:
             yield
         finally:
