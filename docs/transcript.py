@@ -42,6 +42,8 @@ VOLATILE = (
     (r"(?<=modified seconds ago )\d+", "…"),
     (r"[\d.]+ of [\d.]+ GB free on \S+", "… of … GB free on …"),
     (r"\S+ as \S+, Python [\d.]+", "… as …, Python …"),
+    (r"runs as \S+ whatever", "runs as … whatever"),
+    (r"PostgreSQL [\d.]+, logged", "PostgreSQL …, logged"),
     (r"(?<=process )\d+", "…"),
     (r"(?m)^(\w+\trunning\t\d+\t)\d+$", r"\1…"),  # a process's number
     (r"\bobject-[0-9a-f]{16}", "object-…"),
