@@ -154,8 +154,9 @@ class Executor:
 
     def _may_be_down(self, subject: tuple[Step, ...], ending: Ending) -> bool:
         """When somebody else held the node before anything was stopped, nothing is down."""
-        done = any(one.step in subject and isinstance(one.ending, Done) for one in self.reports)
-        return _touches_service(subject) and (done or not isinstance(ending, NotRun))
+        done = (one.step for one in self.reports if one.step in subject and isinstance(one.ending, Done))
+        stopped = any(isinstance(step.action, ServiceAction | Reboot) for step in done)
+        return _touches_service(subject) and (stopped or not isinstance(ending, NotRun))
 
     def _bring_back(self, subject: tuple[Step, ...], ending: Ending) -> Ending | None:
         """After a stop or start that went wrong, look once more and start what is found stopped."""

@@ -105,6 +105,27 @@ def test_one_machine_under_two_names_is_found_in_spite_of_a_silence() -> None:
     assert told(rows, "machine") == [("wrong", "is the same machine as a")]
 
 
+def held(hours: int) -> dict[str, Any]:
+    return {"controller": "c2", "run": "r9", "who": "agent@b", "since": NOW.isoformat(), "age_seconds": hours * 3600}
+
+
+def test_a_lease_that_is_old_is_a_warning_and_stays_whose_it_is() -> None:
+    """Beyond a day any run should be over; who holds it, for how long, and what a person may do."""
+    assert told(check(a=FakeNode()), "lease") == []
+    who = "held by agent@b (controller c2, run r9), since 2026-03-01 23:00 UTC"
+    assert told(check(a=FakeNode(holder=held(24))), "lease") == [("ok", who)]
+    rows = check(a=FakeNode(holder=held(25)))
+    assert told(rows, "lease") == [("warning", f"{who}, for 25 hours")]
+    assert "`maintainer node release a --why …`" in next(row.hint for row in rows if row.what == "lease")
+
+
+def test_a_lease_that_cannot_be_read_is_unknown() -> None:
+    """And the rest of the node is looked at all the same."""
+    rows = check(a=Telling(silent_about="holder"))
+    assert told(rows, "lease") == [("unknown", "pacs-a: it does not say")]
+    assert told(rows, "service archive") == [("ok", "running")]
+
+
 def test_versions_of_what_runs_there() -> None:
     """Of all packages only those that are the archive or one of the units, and nothing where nobody can tell."""
     packages = {"orthanc": "1.10.1+dfsg-2", "orthanc-data": "1", "bash": "5.2"}
