@@ -243,7 +243,7 @@ def _check_packages() -> None:
     if missing:
         raise UsageError(
             f"the practice PACS needs Python packages that are not installed: {', '.join(missing)}",
-            hint="install them beside this one: pip install 'pacs-maintainer[practice]'",
+            hint="install them beside this one: pip install '.[practice]' in the clone, as `make env` does",
         )
 
 

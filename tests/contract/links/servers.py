@@ -196,9 +196,10 @@ def starter(make: str) -> Start:
 def children(pid: int) -> list[int]:
     """Ids of the processes that this one started, at any depth."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [int(child), *children(int(child))]
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may end while it is looked at
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in task.read_text().split():
+                found += [int(child), *children(int(child))]
     return found
 
 
