@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from maintainer.errors import LogError
 from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.model.plan import Answer, Entry, Plan, Refuse
 from maintainer.model.task import Assignment
@@ -82,6 +83,8 @@ def plan_node(
             for assignment in group:
                 report(TaskStarted(assignment.node, assignment.task))
                 entries.append(entry(assignment, held.restrain(eyes.look(assignment, observer))))
+    except LogError:
+        raise  # the state folder is the controller's trouble, and of every node alike
     except Exception as error:
         # A mistake of ours, on one node: said, and kept away from the others.
         LOG.exception("internal error", node=group[0].node)

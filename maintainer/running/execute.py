@@ -106,9 +106,9 @@ class Executor:
         return self._crew.gate.still_admits(self.assignment.node)
 
     def _perform_step(self, step: Step, step_id: str, *, last: bool) -> Ending:
-        self._crew.report(StepStarted(self.assignment.node, self.assignment.task, step))
         ending: Ending = Unknown(last_seen="the run broke off in the middle of it")
         try:
+            self._crew.report(StepStarted(self.assignment.node, self.assignment.task, step))
             ending = self._act(step, step_id)
             if last and isinstance(ending, Done):
                 ending = self._second_look(step, ending)
@@ -183,11 +183,11 @@ class Executor:
 
     def _ended(self, step: Step, ending: Ending, step_id: str = "") -> None:
         self.reports.append(StepReport(step=step, ending=ending))
-        self._crew.report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
         try:
             self._crew.recorder.outcome(self.assignment, step, ending, step_id)
         except LogError as error:
             self._log_error = self._log_error or error
+        self._crew.report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
 
 
 def _partner_lost(node: str, lost: PartnerProof) -> Finding:

@@ -111,13 +111,18 @@ class NodeWork:
         executor = Executor(assignment, observer, actor, self.crew, self.boot)
         self._announce(assignment, answer)
         found: tuple[Finding, ...] = ()
+        told = answer
         try:
             grave = executor.perform(self._approved_steps(assignment, answer, executor))
             found = (*executor.findings, *(self._after(assignment, grave) if grave else ()))
             for finding in found:
                 self.crew.recorder.finding(assignment, finding)
+        except Exception as error:
+            # Steps that were due and have no ending must not look like work that was done.
+            told = broken_off(error)
+            raise
         finally:
-            told = answer.model_copy(update={"findings": (*answer.findings, *found)})
+            told = told.model_copy(update={"findings": (*answer.findings, *found)})
             self.tasks.append(_task_report(assignment, told, tuple(executor.reports)))
 
     def _after(self, assignment: Assignment, grave: Grave) -> tuple[Finding, ...]:
