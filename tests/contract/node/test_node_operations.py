@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,7 +20,10 @@ import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook, NodeHeld
 from maintainer.links.node_program import NodeProgram, zipapp_bytes
+from maintainer.node import detach
+from maintainer.node.envelope import Failed
 from tests.contract.node.own_node import HELD, OwnNode, interpreters
+from tests.contract.node.prepared import PreparedNode, prepare
 from tests.contract.node.slow_program import TEXT, Slow, alive, parent, slow
 
 TIME = timedelta(seconds=20)
@@ -291,6 +295,7 @@ def test_the_number_of_a_dead_supervisor_is_not_signalled(own_node: OwnNode, wor
     launch(own_node, work)
     work.await_begin()
     note = own_node.state / "operations" / "running"
+    time.sleep(0.05)  # in another tick of the kernel's clock
     with subprocess.Popen(["sleep", "60"]) as innocent:
         note.write_text(note.read_text().replace(str(supervisor(own_node)), str(innocent.pid), 1))
         own_node.act("cancel", seconds=3, id="step-1")
@@ -353,3 +358,97 @@ def test_old_verdicts_are_forgotten(own_node: OwnNode, work: Slow) -> None:
     assert len(list(folder.glob("step-*.json"))) <= 202
     assert (folder / "step-old-000.json").exists()
     assert not (folder / "step-old-219.json").exists()
+
+
+@pytest.fixture
+def prepared(tmp_path: Path, zipapp: bytes) -> PreparedNode:
+    node = prepare(tmp_path, zipapp)
+    node.write(programs={"observe": ["operation"], "act": ["slow", "cancel"]})
+    return node
+
+
+def note(node: PreparedNode, work: Slow, seconds: float = 60) -> None:
+    """What a launch leaves for the unit that it starts."""
+    asked = {"format": "maintainer.node/1", "verb": "act", "program": "slow", "deadline_seconds": seconds}
+    asked |= {"policy": None, "request": work.request, "lease": HELD, "launch": "step-1"}
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    fields = {"format": "maintainer.operation/1", "asked": asked, "boot_id": boot}
+    folder = node.folder / "state" / "operations"
+    folder.mkdir(mode=0o700)
+    (folder / "step-1.launch").write_text(json.dumps({**fields, "launched_at": "2026-11-24T22:00:00.000Z"}))
+
+
+def as_unit(node: PreparedNode) -> subprocess.Popen[bytes]:
+    """Start the program as the unit would."""
+    argv = [sys.executable, "-I", "-S", "-B", str(node.program), "operation", "step-1"]
+    return subprocess.Popen(argv, env={"PATH": os.environ["PATH"]}, stdin=subprocess.DEVNULL)
+
+
+def test_a_unit_does_what_its_note_says(prepared: PreparedNode) -> None:
+    """A prepared node's own program reads it, works by the node's policy, and leaves the verdict."""
+    with slow(prepared.folder / "work") as work:
+        note(prepared, work)
+        with as_unit(prepared) as unit:
+            work.await_begin()
+            running: Any = prepared.ask().observe("operation", {"id": "step-1"}, TIME)
+            work.go()
+            assert unit.wait(20) == 0
+    ended: Any = prepared.ask().observe("operation", {"id": "step-1"}, TIME)
+    assert (running["state"], ended["state"], ended["ok"]) == ("running", "finished", True)
+
+
+def test_a_unit_that_systemd_stops_leaves_a_verdict(prepared: PreparedNode) -> None:
+    """At RuntimeMaxSec, or by systemctl stop: SIGTERM to its first process."""
+    with slow(prepared.folder / "work") as work:
+        note(prepared, work)
+        with as_unit(prepared) as unit:
+            pid = work.await_begin()
+            unit.terminate()
+            assert unit.wait(20) == 0
+        assert not alive(pid)
+    ended: Any = prepared.ask().observe("operation", {"id": "step-1"}, TIME)
+    assert ended["error"]["what"] == "it was cancelled"
+
+
+def test_a_unit_keeps_to_a_policy_that_was_narrowed_meanwhile(prepared: PreparedNode) -> None:
+    """Between the launch and its start, the node's administrators may have changed their mind."""
+    prepared.write(programs={"observe": ["operation"], "act": []})
+    with slow(prepared.folder / "work") as work:
+        note(prepared, work)
+        with as_unit(prepared) as unit:
+            assert unit.wait(20) == 0
+        assert not work.begun()
+    ended: Any = prepared.ask().observe("operation", {"id": "step-1"}, TIME)
+    assert (ended["error"]["class"], "does not allow slow to act" in ended["error"]["what"]) == ("refused", True)
+
+
+def test_a_request_cannot_name_a_unit(prepared: PreparedNode) -> None:
+    """What a forced command was asked for stays unread: only systemd starts the program with words."""
+    with slow(prepared.folder / "work") as work:
+        note(prepared, work)
+        done = prepared.run("operation step-1", b"", TIME)
+        assert b"bad-request" in done.stdout
+        assert not work.begun()
+
+
+def test_how_a_unit_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With an end, at idle priority unless it starts services, and never ending what it has started."""
+    said = tmp_path / "said"
+    script = tmp_path / "systemd-run"
+    script.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {said}\n[ ! -e {tmp_path}/broken ] || {{ echo no bus; exit 1; }}\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr("maintainer.node.archive.path", lambda: "/usr/local/lib/maintainer/node.pyz")
+    detach.as_unit("step-1", 60, gentle=True)
+    words = said.read_text().splitlines()
+    assert {"--unit=maintainer-step-1", "--collect", "--property=RuntimeMaxSec=75"} <= set(words)
+    assert {"--property=IOSchedulingClass=idle", "--property=Nice=10", "--property=KillMode=process"} <= set(words)
+    program = "/usr/local/lib/maintainer/node.pyz"
+    assert words[words.index("--") + 1 :] == ["/usr/bin/python3", "-I", "-S", "-B", program, "operation", "step-1"]
+    detach.as_unit("step-1", 60, gentle=False)
+    assert "--property=IOSchedulingClass=idle" not in said.read_text().splitlines()
+    (tmp_path / "broken").touch()
+    with pytest.raises(Failed, match="could not be launched: no bus"):
+        detach.as_unit("step-1", 60, gentle=True)
