@@ -45,6 +45,12 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(module, cmd_name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            return _unread(error)  # here, because click would end the program with 1
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 (click's signature)
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
@@ -95,7 +101,7 @@ def _exit_of(error: BaseException, *, as_json: bool) -> int:
         case KeyboardInterrupt() | click.Abort():
             click.echo("interrupted", err=True)
             return Exit.INTERRUPTED
-        case OSError(errno=errno.EPIPE | errno.ENOSPC | errno.EDQUOT, filename=None):
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT, filename=None):
             return _unread(error)
     from maintainer.cli.logging import places  # noqa: PLC0415 (structlog is not needed for --help)
 
