@@ -1,8 +1,10 @@
 """Plan files: what a person approves by day is what may run at night."""
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -21,12 +23,15 @@ def write_plan(plan: Plan, path: Path) -> None:
         UsageError: the file cannot be written there.
     """
     document = {**plan.model_dump(mode="json", by_alias=True), "digest": plan.digest()}
-    partial = path.with_name(f".{path.name}.part")
+    # A name that nobody can foresee, never opened through a link: plans are written to /tmp by root.
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(_DOCUMENT.dump_json(document, indent=1) + b"\n")
         partial.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
         raise UsageError(
             f"cannot write the plan: {error.strerror}", where=str(path), hint="name another file with --out"
         ) from error
