@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.lab.guard import Night, guarded
 from tests.lab.image import why_not
 from tests.lab.lab import Lab
 
@@ -22,3 +24,10 @@ def lab() -> Iterator[Lab]:
         yield up
     finally:
         up.down()
+
+
+@pytest.fixture
+def night(lab: Lab, tmp_path: Path) -> Iterator[Night]:
+    """One night on both nodes, with a controller of its own; afterwards what must always hold is checked."""
+    with guarded(lab, tmp_path) as one:
+        yield one

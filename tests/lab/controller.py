@@ -9,7 +9,8 @@ from string import Template
 
 from tests.e2e import driver
 from tests.lab.enclosure import Room
-from tests.lab.image import environment
+from tests.lab.image import LabError, environment
+from tests.lab.images import CANARY, canary_digest
 from tests.lab.node import LabNode
 
 _TEMPLATE = Path(__file__).with_name("inventory.toml")
@@ -41,15 +42,30 @@ class LabController(driver.Controller):
         key.unlink()
         public = self.client_key.with_suffix(".pub").read_text().strip()
         node.write("/home/maintainer/.ssh/authorized_keys", public, owner="maintainer:")
-        return " ".join(key.with_suffix(".pub").read_text().split()[:2])
+        return self._pin_of(node)
+
+    def _pin_of(self, node: LabNode) -> str:
+        public = self.client_key.with_name(f"{node.name}_host_key.pub")
+        return " ".join(public.read_text().split()[:2])
 
     def let_into_database_of(self, node: LabNode) -> None:
         """Set the password of the role that this controller logs in as."""
         password = self.database_password.read_text().strip()
         node.sql("ALTER ROLE maintainer PASSWORD :'password';", database="postgres", password=password)
 
+    def prepare(self, node: LabNode) -> None:
+        """Let a node run its own program by its own policy, by exactly what `maintainer node prepare` prints."""
+        printed = self.do("node", "prepare", node.name)
+        if printed.code != 0:
+            raise LabError(f"{node.name} cannot be prepared: {printed.stderr}")
+        node.write("/root/prepare.sh", printed.stdout)
+        node.write("/root/password", self.database_password.read_text().strip(), mode=0o600)
+        node.run("sh", "/root/prepare.sh", "/root/password")
+        pin = f'host_key = "{self._pin_of(node)}", sudo = true'
+        self.edit(pin, f"{pin}, prepared = true")
+
     def write_inventory(self, nodes: dict[str, LabNode], host_keys: dict[str, str]) -> None:
-        values = {"controller": str(self.inventory.parent)}
+        values = {"controller": str(self.inventory.parent), "canary": CANARY, "canary_digest": canary_digest()}
         for name, node in nodes.items():
             word = name.replace("-", "_")
             values |= {f"{word}_address": node.address, f"{word}_key": host_keys[name]}

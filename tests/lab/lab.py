@@ -5,7 +5,7 @@ import contextlib
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -38,8 +38,11 @@ class Lab:
         self._held = contextlib.ExitStack()
 
     @classmethod
-    def up(cls, name: str | None = None) -> Self:
-        """Boot both nodes side by side and wait until they serve. There may be many labs, each under its own name.
+    def up(cls, name: str | None = None, *, prepared: Sequence[str] = ("pacs-b",)) -> Self:
+        """Boot both nodes side by side and wait until they serve the canary study.
+
+        There may be many labs, each under its own name. What is `prepared` runs its own program by its own policy; the
+        others get the program with each request and run it as root.
 
         Raises:
             LabError: there can be no lab here, or one of that name is up.
@@ -54,6 +57,8 @@ class Lab:
             (folder / _ROOM).write_text(str(room.pid))
             lab = cls(folder, room)
             lab._boot(root)
+            for each in prepared:
+                lab.controller.prepare(lab.nodes[each])
             lab._held = held.pop_all()
         atexit.register(lab.down)
         return lab
@@ -116,6 +121,7 @@ class Lab:
         node.power_on()
         node.wait_until_it_serves()
         self.controller.let_into_database_of(node)
+        self._send_to(node, 0, 0)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,6 @@ SELECT path
 FROM (
     SELECT concat_ws('/', left(uuid, 2), substr(uuid, 3, 2), uuid) AS path
     FROM attachedfiles
-    WHERE uuid = ANY(ARRAY(SELECT split_part(asked, '/', 3) FROM unnest(%(paths)s::text[]) AS asked))
+    WHERE uuid = ANY(ARRAY(SELECT split_part(unnest(%(paths)s::text[]), '/', 3)))
 ) AS found
 WHERE path = ANY(%(paths)s::text[])
