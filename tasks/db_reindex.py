@@ -97,9 +97,8 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
         )
         due = [index for index in judged if reasons[index.subject]]
         if not due:
-            return sdk.Nothing(
-                because=f"none of {len(judged)} indexes is known to be bloated", findings=findings, measured=measured
-            )
+            because = f"of {len(judged)} indexes of {params.smallest / 1e6:g} MB or more, none is known to be bloated"
+            return sdk.Nothing(because=because, findings=findings, measured=measured)
         if refusal := _corrupting(facts.server[0]) or sdk.not_now(
             facts.server[0], params.longest_transaction, self.name
         ):

@@ -117,9 +117,10 @@ def note(session: Session, *, text: str, node: str | None, as_json: bool) -> Non
 @json_option
 @click.pass_obj
 def export(session: Session, /, *, destination: Path, as_json: bool, **words: Any) -> None:
-    """Copy the log to a new folder, with its key and a verifier that needs nothing but Python.
+    """Copy the log, its key and a verifier to a new folder.
 
-    The whole log always goes along; what the options select is written beside it, as JSON Lines and CSV.
+    The verifier needs nothing but Python. The whole log always goes along; what the options select is written beside
+    it, as JSON Lines and CSV.
     """
     from maintainer.cli.log_filter import wanted  # noqa: PLC0415 (as above)
     from maintainer.intervention_log.export import export_log  # noqa: PLC0415 (as above)

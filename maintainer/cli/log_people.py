@@ -44,9 +44,10 @@ def open_(
     until: dt.datetime,
     as_json: bool,
 ) -> None:
-    """Tell the agent that a person works on NODE: it keeps off the node, and leaves its partner in service.
+    """Say that a person works on NODE: the agent keeps off.
 
-    The node is looked at, so that closing can say what is different. Nothing closes an intervention but `log close`.
+    Its partner is left in service. The node is looked at, so that closing can say what is different. Nothing closes an
+    intervention but `log close`.
     """
     from maintainer.running.visits import announced  # noqa: PLC0415 (not needed for --help)
 
@@ -73,7 +74,7 @@ def open_(
 @json_option
 @click.pass_obj
 def close(session: Session, *, node: str, number: int | None, note: str, as_json: bool) -> None:
-    """Tell the agent that the work on NODE is over, and show what is different since it began."""
+    """Say that the work on NODE is over; show what changed."""
     visit = session.app.close_intervention(node, number, note)
     if as_json:
         emit(visit)

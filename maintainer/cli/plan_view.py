@@ -39,7 +39,8 @@ def _conclusion(plan: Plan, steps: int) -> Iterator[str]:
     if refused:
         yield f"{refused} of {len(plan.entries)} tasks refused."
     if not (steps or unseen or refused):
-        yield "Nothing left to do."
+        found = any(entry.answer.findings for entry in plan.entries)
+        yield "Nothing left to do." if not found else "Nothing left to do here; what was found is for a person."
     if steps:
         yield "Nothing was changed by looking."
 

@@ -79,7 +79,7 @@ def status(folder: Path, *, as_json: bool) -> int:
 @folder_option
 @json_option
 def break_(fault: str, folder: Path, *, as_json: bool) -> None:
-    """Plant a known fault in the practice PACS, for a plan to find; `all` plants each of them once."""
+    """Plant a known fault, or `all`, for a plan to find."""
     planted = PracticePacs(folder).break_(fault)
     if as_json:
         emit({"format": FORMAT, "planted": [asdict(one) for one in planted]})

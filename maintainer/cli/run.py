@@ -50,7 +50,8 @@ def run(
 ) -> int:
     """Do what is due, inside its window, one step at a time on a node, and look again after each.
 
-    On a terminal it shows the plan and asks first. Ctrl-C finishes what has begun; a second one cuts the links.
+    On a terminal it shows the plan and asks first; elsewhere it begins at once. Ctrl-C finishes what has begun; a
+    second one cuts the links.
     Exit code: 0 all done or nothing due, 1 findings or a failed step, 3 an ending is unknown, 4 refused, 74 the log
     cannot be written, 75 another run goes on, 130 interrupted.
     """

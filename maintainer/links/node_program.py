@@ -143,7 +143,7 @@ class NodeProgram:
         try:
             return parse(completed.stdout, program)
         except Trouble as trouble:
-            raise CouldNotLook(trouble.what, where=self._node, hint=trouble.hint) from None
+            raise CouldNotLook(trouble.what, where=self._node, hint=by_name(trouble.hint, self._node)) from None
         except ValueError as error:
             self._no_answer(CouldNotLook, CouldNotLook, completed, str(error))
 
@@ -200,13 +200,23 @@ class NodeProgram:
         self, not_begun: type[MaintainerError], unclear: type[MaintainerError], completed: Completed, why: str
     ) -> NoReturn:
         silence = explain(completed, why, prepared=self._prepared)
-        raise (unclear if silence.may_have_begun else not_begun)(silence.what, where=self._node, hint=silence.hint)
+        kind = unclear if silence.may_have_begun else not_begun
+        raise kind(silence.what, where=self._node, hint=by_name(silence.hint, self._node))
 
 
 def acting_error(node: str, trouble: Trouble) -> ActionFailed:
     """Turn the node's sentence why something was not done into an error of ours."""
     kind = NodeHeld if trouble.word == "held" else ActionFailed
-    return kind(trouble.what, where=node, hint=trouble.hint)
+    return kind(trouble.what, where=node, hint=by_name(trouble.hint, node))
+
+
+def by_name(hint: str, node: str) -> str:
+    """Put the node's name where its program, which does not know it, says NAME.
+
+    >>> by_name("write prepared = true in [nodes.NAME.ssh]", "pacs-a")
+    'write prepared = true in [nodes.pacs-a.ssh]'
+    """
+    return hint.replace("NAME", node)
 
 
 def _time_on_node(timeout: timedelta) -> float:

@@ -59,7 +59,7 @@ def test_each_difference_is_one_line_what_serves_patients_first() -> None:
 
 
 def test_what_could_not_be_seen_is_not_called_the_same() -> None:
-    """No packages, a database without an answer, an unreadable file, a lost mount, a list that was cut: all are said."""
+    """No packages, a silent database, an unreadable file, a lost mount, a list that was cut: all are said."""
     after = snapshot(
         postgresql=None,
         packages=None,
