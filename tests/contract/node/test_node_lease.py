@@ -80,7 +80,7 @@ def test_another_controller_is_refused(own_node: OwnNode) -> None:
     take(own_node, "a")
     with pytest.raises(NodeHeld, match=r"held by agent@a \(controller a, run r1\), since 2.*Z, for \d+ s") as caught:
         take(own_node, "b")
-    assert "maintainer node release NAME --why" in caught.value.hint
+    assert "maintainer node release pacs-a --why" in caught.value.hint
     assert holder(own_node)["controller"] == "a"
 
 
@@ -95,6 +95,8 @@ def test_the_same_controllers_next_run_takes_over(own_node: OwnNode) -> None:
     for verb in ("renew", "release"):
         with pytest.raises(NodeHeld, match="fenced"):
             lease(own_node, verb, **first)
+    with pytest.raises(NodeHeld, match="fenced"):
+        act(own_node, {**second, "token": 1})
     assert act(own_node, second)["moved_files"] == 1
 
 
