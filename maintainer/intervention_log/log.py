@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Self, Unpack
 from maintainer.errors import LogError
 from maintainer.intervention_log.chain import ChainBroken, Link
 from maintainer.intervention_log.checkpoint import LATEST, Checkpoint, SigningKey, signing_key
-from maintainer.intervention_log.durable_file import explained, replace
+from maintainer.intervention_log.durable_file import replace
 from maintainer.intervention_log.filter import ALL, Filter
 from maintainer.intervention_log.journal import JOURNAL, Journal
-from maintainer.intervention_log.lines import Lines, follow
+from maintainer.intervention_log.lines import follow
 from maintainer.intervention_log.open_ends import PEOPLE, Follower, OpenEnds
 from maintainer.intervention_log.record import Fields, Kind, Record, number, read_record
 from maintainer.intervention_log.verification import Verification, cut_short, latest_checkpoint, verify
@@ -214,9 +214,8 @@ class InterventionLog:
         return index.postgresql_index(self._index_settings, self._index_password, self._path, origin)
 
     def _first_origin(self) -> str:
-        with explained(self._path, "read the log"):
-            first = next(iter(Lines(self._path)), b"")
-        return read_record(first).origin if first else ""
+        first = next(follow(self._path), None)
+        return read_record(first.line).origin if first else ""
 
     def _give_up_index(self, error: LogError) -> None:
         if isinstance(error, ChainBroken):
