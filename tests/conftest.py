@@ -10,14 +10,17 @@ from tests.practice_fixture import practice, shared_practice
 __all__ = ["practice", "shared_practice"]
 
 
-class LabTogether(LoadScopeScheduling):
-    """Every test goes to whichever worker is free, but those of the lab to one, which boots its nodes once."""
+class SharersTogether(LoadScopeScheduling):
+    """Tests that share what is slow to start go to one worker: a module with its PACS, the lab with its nodes."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "tests/lab" if nodeid.startswith("tests/lab/") else nodeid
+        file = nodeid.partition("::")[0]
+        if file.startswith("tests/lab/"):
+            return "tests/lab"
+        return file if file.startswith(("tests/e2e/", "tests/contract/")) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LabTogether:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharersTogether:
     # The mark xdist_group would say the same, but pytest-xdist 3.8 loses it under pytest 9.2.
-    return LabTogether(config, log)
+    return SharersTogether(config, log)
