@@ -20,18 +20,24 @@ NAME = "person"
 _ENDS_WITHIN = 30  # seconds
 
 UP = """
-The lab is up. `maintainer` runs on its controller ({controller}):
-  pacs-a  {a}   {images} images, systemd, sshd, PostgreSQL 15, Orthanc
-  pacs-b  {b}   the same, and the same images
+The lab is up. `maintainer` runs on its controller, {controller}:
+
+  pacs-a  {a}  gets our program with each request and runs it as root
+  pacs-b  {b}  is prepared: its own program, by its own policy
+  each with systemd, sshd, PostgreSQL 15, Orthanc and the same images
+
   inventory: {inventory}
 
-In another terminal, as root:
-  python=.venv/bin/python
-  $python -m tests.lab on controller maintainer check          any command on the controller, or a shell
-  $python -m tests.lab on controller maintainer plan
-  $python -m tests.lab break pacs-a hung-archive               or: {faults}
-  $python -m tests.lab on controller maintainer run
-  $python -m tests.lab on pacs-a journalctl -u orthanc         any command on a node, or a shell
+In another terminal, as root, in this folder:
+
+  alias lab='.venv/bin/python -m tests.lab'
+  lab on controller maintainer check         any command on the controller, or a shell
+  lab on controller maintainer plan
+  lab break pacs-a hung-archive              or another fault, see below
+  lab on controller maintainer run
+  lab on pacs-a journalctl -u orthanc        any command on a node, or a shell
+
+{faults}
 
 Ctrl-C here, or `make lab-down`, ends it and leaves nothing behind.
 """
@@ -61,15 +67,20 @@ def up(slices: int, size: int) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     started = Lab.up(NAME)
     try:
-        taken = started.load(slices, size=size)
-        a, b = (node.address for node in started.nodes.values())
-        inventory, faults = started.controller.inventory, ", ".join(FAULTS)
-        click.echo(UP.format(controller=CONTROLLER, a=a, b=b, images=taken, inventory=inventory, faults=faults))
+        started.load(slices, size=size)
+        click.echo(_welcome(started))
         signal.pause()
     except KeyboardInterrupt:
         click.echo("ending the lab")
     finally:
         started.down()
+
+
+def _welcome(started: Lab) -> str:
+    a, b = (node.address for node in started.nodes.values())
+    faults = click.wrap_text("Faults: " + ", ".join(FAULTS), 78, "", "  ")
+    inventory = started.controller.inventory
+    return UP.format(controller=CONTROLLER, a=a, b=b, inventory=inventory, faults=faults)
 
 
 @lab.command()
