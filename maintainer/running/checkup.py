@@ -96,12 +96,13 @@ class Met(NamedTuple):
 
     clock_ahead: timedelta
     boot_id: str | None
+    machine: str | None
 
 
 def meet(observer: Observer, clock: Clock) -> Met:
     asked = clock()
     hello = greet(observer)
-    return Met(hello.clock - (asked + (clock() - asked) / 2), hello.boot_id)
+    return Met(hello.clock - (asked + (clock() - asked) / 2), hello.boot_id, hello.machine_id_sha256)
 
 
 def _node(name: str, node: Node, by: Examination) -> _Seen:

@@ -38,6 +38,8 @@ class Gate:
     log_failed: Event = field(default_factory=Event)
     node_ahead: dict[str, timedelta] = field(default_factory=dict)
     """How far each node's clock is ahead of ours, as far as it was asked."""
+    machine: dict[str, str | None] = field(default_factory=dict)
+    """Which machine each node is, as far as it told."""
     proven: dict[str, frozenset[str]] = field(default_factory=dict)
     """Which partners served when a node was last let go down."""
 
@@ -49,7 +51,7 @@ class Gate:
         outage = any(step.risk is Risk.OUTAGE for step in steps)
         if (person := self._person_at_work(assignment.node, outage=outage)) is not None:
             return NotRun(reason=Reason.PERSON_AT_WORK, detail=person.because)
-        partners = proofs(assignment.node, self.inventory, self.look, self.controller) if outage else ()
+        partners = self._proofs(assignment.node) if outage else ()
         self.proven[assignment.node] = frozenset(one.node for one in partners if one.serves)
         return admit(
             *steps,
@@ -67,7 +69,7 @@ class Gate:
             return NotRun(reason=Reason.INTERRUPTED, detail="a person stopped the run")
         if (person := self._person_at_work(node, outage=True)) is not None:
             return NotRun(reason=Reason.PERSON_AT_WORK, detail=person.because)
-        partners = proofs(node, self.inventory, self.look, self.controller)
+        partners = self._proofs(node)
         self.proven[node] = frozenset(one.node for one in partners if one.serves)
         return partner_guard(self.inventory.partners(node), partners)
 
@@ -83,6 +85,9 @@ class Gate:
         if occurrence is None or isinstance(step.action, ServiceAction | Reboot | ProveService):
             return step.timeout
         return max(timedelta(seconds=1), min(step.timeout, occurrence.closes - self.clock()))
+
+    def _proofs(self, node: str) -> tuple[PartnerProof, ...]:
+        return proofs(node, self.inventory, self.look, self.controller, self.machine.get(node))
 
     def _person_at_work(self, node: str, *, outage: bool) -> Refuse | None:
         """Notice also who has begun to work since this run started."""

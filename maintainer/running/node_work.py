@@ -89,6 +89,7 @@ class NodeWork:
         except CouldNotLook:
             return  # the tasks' own looks say why, each in its report
         self.crew.gate.node_ahead[self.group[0].node] = met.clock_ahead
+        self.crew.gate.machine[self.group[0].node] = met.machine
         self.boot.met(met.boot_id)
 
     def _reconcile(self, observer: Observer) -> None:

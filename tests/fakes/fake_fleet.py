@@ -33,6 +33,7 @@ class FakeNode:
     old_files: int = 0
     associations: int = 0
     boot: int = 1
+    machine: str | None = None
     booted: datetime = NOW - timedelta(days=50)
     serves_images: bool = True
     holder: dict[str, Any] | None = None
@@ -95,7 +96,12 @@ class FakeNode:
     def _programs(self) -> dict[str, Any]:
         spool = {"files": self.old_files, "bytes": self.old_files, "free_bytes": 5, "total_bytes": 10}
         return {
-            "hello": {**HELLO, "clock": (NOW + self.clock_ahead).isoformat(), "boot_id": f"boot-{self.boot}"},
+            "hello": {
+                **HELLO,
+                "machine_id_sha256": self.machine,
+                "clock": (NOW + self.clock_ahead).isoformat(),
+                "boot_id": f"boot-{self.boot}",
+            },
             "holder": {"token": 1, "holder": self.holder, "released": None},
             "operation": lambda request: self.operations.get(request["id"], {"state": "unknown-id"}),
             "processes": {},

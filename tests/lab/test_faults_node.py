@@ -1,9 +1,14 @@
 """Faults of a real node while the agent works on it, through the whole product."""
 
+import os
+import signal
+
 import pytest
 
 from tests.e2e.driver import Answer, endings
-from tests.lab.guard import STATE, Night, until
+from tests.lab import interference
+from tests.lab.guard import STATE, Night
+from tests.lab.node import LabNode
 from tests.lab.slowness import slow_stop, that_does_not_start
 
 pytestmark = pytest.mark.timeout(600)
@@ -18,6 +23,15 @@ def ending(answer: Answer, title: str) -> dict[str, object]:
         done["ending"] for task in answer.document["tasks"] for done in task["steps"] if done["step"]["title"] == title
     )
     return found
+
+
+def unplug(node: LabNode) -> None:
+    """Cut the power so that no process sees another one die, and says so."""
+    power = node._power
+    assert power is not None
+    with interference.frozen(node):
+        os.kill(node.leader(), signal.SIGKILL)
+    power.join(30)
 
 
 @pytest.mark.fault(22)
@@ -55,7 +69,7 @@ def test_fault_23_a_reboot_in_mid_step_is_told_by_the_boot(night: Night) -> None
     with slow_stop(night.a) as stop:
         with night.running(*RESTART) as answers:
             stop.await_begin()
-            night.a.power_off()
+            unplug(night.a)
             night.a.power_on()
         ended = ending(answers[0], STOP)
         assert ended["ending"] == "unknown"
@@ -70,7 +84,7 @@ def test_fault_23_a_reboot_in_mid_step_is_told_by_the_boot(night: Night) -> None
 
 @pytest.mark.fault(24)
 def test_fault_24_a_full_disk_under_the_step_leaves_it_unknown(night: Night) -> None:
-    """The node cannot keep the verdict: unknown. While it is full, nothing more is begun there, and the run says why."""
+    """The node cannot keep the verdict: unknown. While it is full nothing more is begun there, and that is said."""
     night.a.run("sh", "-ec", f"mkdir -p -m 700 {STATE}; mount -t tmpfs -o size=64k,mode=700 full {STATE}")
     try:
         with slow_stop(night.a) as stop, night.running(*RESTART) as answers:
@@ -89,7 +103,7 @@ def test_fault_24_a_full_disk_under_the_step_leaves_it_unknown(night: Night) -> 
 
 @pytest.mark.fault(26)
 def test_fault_26_a_partner_that_dies_after_the_stop_is_an_alert(night: Night) -> None:
-    """What was stopped is started all the same, and first; then the loss of the one that served meanwhile is critical."""
+    """What was stopped is started all the same, and first; the loss of the one that served meanwhile is critical."""
     night.both_down = "the test stops the partner"
     with slow_stop(night.a) as stop, night.running(*RESTART) as answers:
         stop.await_begin()
@@ -98,7 +112,9 @@ def test_fault_26_a_partner_that_dies_after_the_stop_is_an_alert(night: Night) -
     night.b.run("systemctl", "start", "orthanc.service")
     assert {how for *_, how in endings(answers[0].document)} == {"done"}
     found = [found for task in answers[0].document["tasks"] for found in task["answer"]["findings"]]
-    assert [(one["cause"], one["severity"], one["subject"]) for one in found] == [("partner-lost", "critical", "pacs-b")]
+    assert [(one["cause"], one["severity"], one["subject"]) for one in found] == [
+        ("partner-lost", "critical", "pacs-b")
+    ]
 
 
 @pytest.mark.fault(28)

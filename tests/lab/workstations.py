@@ -1,6 +1,7 @@
 """Workstations of the lab: they ask every archive ten times a second for a C-ECHO and note when it is not answered.
 
-`python -m tests.lab.workstations ADDRESS…` prints one line a look until its stdin ends: address, time, 1 when it served.
+`python -m tests.lab.workstations ADDRESS…` prints a line for each look until its stdin ends: address, time, and 1 when
+it served.
 The messages are written out here, because a DICOM library would cost more than the nodes have to spare.
 
 Source: DICOM PS3.8, 9.3 (association, data and release PDUs); PS3.7, 9.3.5 (C-ECHO).

@@ -106,6 +106,18 @@ def test_a_partner_whose_health_flaps_does_not_serve(tmp_path: Path) -> None:
     assert "it answered, and then did not: c-echo" in ending.detail
 
 
+@pytest.mark.fault(28)
+def test_a_partner_that_is_the_same_machine_does_not_count(tmp_path: Path) -> None:
+    """It serves, and would go down with the node; two machines that do not tell their ids are taken for two."""
+    twin = pair(tmp_path, FakeNode(archive_started=OLD, machine="one"), FakeNode(machine="one"))
+    ending = twin.run().tasks[0].steps[0].ending
+    assert isinstance(ending, NotRun)
+    assert ending.reason is Reason.PARTNER_NOT_SERVING
+    assert "the same machine under another name" in ending.detail
+    other = pair(tmp_path, FakeNode(archive_started=OLD, machine="one"), FakeNode(machine="two"))
+    assert {how for _, how in endings(other.run())} == {"done"}
+
+
 def asked_for(night: Night) -> Night:
     night.asked_at = night.now
     return night
