@@ -1,0 +1,50 @@
+"""A plan file against what is due now: only what was approved, exactly as it was approved."""
+
+import datetime as dt
+
+import pytest
+
+from maintainer.model.plan import Action, NodeOperation, Risk, ServiceAction, Sql, Step
+from maintainer.planning.replan import replan
+
+
+def step(action: Action, subject: str = "s", risk: Risk = Risk.SLOWER, title: str = "t") -> Step:
+    return Step(subject=subject, title=title, reason="r", action=action, risk=risk, timeout=dt.timedelta(minutes=1))
+
+
+VACUUM = step(Sql(text="VACUUM a"))
+STOP, START = (step(ServiceAction(verb=verb, service="archive")) for verb in ("stop", "start"))
+
+
+@pytest.mark.parametrize(
+    ("approved", "due"),
+    [
+        pytest.param((VACUUM,), (step(Sql(text="VACUUM FULL a")),), id="another statement"),
+        pytest.param((VACUUM,), (step(VACUUM.action, risk=Risk.OUTAGE),), id="a higher risk"),
+        pytest.param((STOP, START), (STOP,), id="a stop without its start"),
+        pytest.param((STOP, START), (START, STOP), id="another order"),
+        pytest.param((STOP, START), (STOP, STOP, START), id="one step more"),
+        pytest.param(
+            (step(NodeOperation(program="quarantine", request={"root": "logs"})),),
+            (step(NodeOperation(program="quarantine", request={"root": "spool"})),),
+            id="another folder",
+        ),
+    ],
+)
+def test_what_differs_from_what_was_approved_does_not_run(approved: tuple[Step, ...], due: tuple[Step, ...]) -> None:
+    """The same subject with any other effect waits for a plan of its own, as a whole."""
+    found = replan(approved, due)
+    assert (found.run, found.not_approved, found.no_longer_due) == ((), due, ())
+
+
+def test_the_words_of_a_step_are_not_part_of_what_was_approved() -> None:
+    """Figures in titles change between the look by day and the look by night; what is done does not."""
+    tonight = step(VACUUM.action, title="another title")
+    assert replan((VACUUM,), (tonight,)).run == (tonight,)
+
+
+def test_each_subject_is_judged_by_itself() -> None:
+    """One that is gone and one that is new leave the approved one alone."""
+    gone, new = step(VACUUM.action, subject="gone"), step(VACUUM.action, subject="new")
+    found = replan((VACUUM, gone), (VACUUM, new))
+    assert (found.run, found.not_approved, found.no_longer_due) == ((VACUUM,), (new,), (gone,))
