@@ -112,6 +112,8 @@ def test_fenced_around_an_outage(tmp_path: Path, verb: str, frozen: int) -> None
     assert [r.subject for r in night.records() if r.kind is Kind.GROUP_FROZEN] == ["g"] * frozen
     asked = [action.verb for action in node.performed if isinstance(action, ServiceAction)]
     assert asked == ["stop"] * frozen
+    tried = [r.title for r in night.records() if r.kind is Kind.INTENT and r.node == "a" and verb in r.title]
+    assert tried == [f"{verb} archive"], "who is fenced does not try again"
 
 
 def test_no_outage_while_another_controller_holds_the_partner(tmp_path: Path) -> None:

@@ -219,6 +219,13 @@ def test_fault_22_both_killed(own_node: OwnNode, work: Slow) -> None:
 
 
 @pytest.mark.fault(22)
+def test_fault_22_one_that_ends_without_a_word(own_node: OwnNode, work: Slow) -> None:
+    """Nobody stopped it, and what it did it did not say: that is not for its supervisor to guess."""
+    work.go()
+    launch(own_node, work, silent=True)
+    assert state(own_node)["state"] == "vanished"
+
+
 def test_fault_22_a_verdict_that_was_removed(own_node: OwnNode, work: Slow) -> None:
     """Without its result file a finished operation has vanished."""
     work.go()
@@ -272,8 +279,9 @@ def fill(path: Path) -> None:
 def test_cancelled(own_node: OwnNode, work: Slow) -> None:
     """It ends at once, and the verdict says why; to cancel it again, or what never was, does nothing."""
     launch(own_node, work)
-    pid = work.await_begin()
+    pid, began = work.await_begin(), time.monotonic()
     assert own_node.act("cancel", id="step-1") == {"state": "finished"}
+    assert time.monotonic() - began < 4, "it was told, not killed"
     ended = state(own_node)
     assert (ended["ok"], ended["error"]["what"]) == (False, "it was cancelled")
     assert not alive(pid)
