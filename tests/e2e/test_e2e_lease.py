@@ -1,4 +1,4 @@
-"""Two controllers, a killed agent and a killed sshd, on a practice PACS: FAULTS 1, 8, 9, 10, 11, 12 and 19."""
+"""Two controllers, a killed agent and a killed sshd, on a practice PACS: FAULTS 1, 9, 10, 11, 12 and 19."""
 
 import json
 import os
@@ -52,6 +52,7 @@ def test_looking_leaves_nothing_on_the_node(practice: Practice, me: Controller) 
     assert (lease["token"], lease["holder"]) == (1, None)
 
 
+@pytest.mark.fault(9, 10)
 def test_fault_9_and_10_two_controllers(practice: Practice, me: Controller, other: Controller) -> None:
     """The second is refused and told by whom; once a person has released the node it works, and the first is fenced."""
     practice.break_("full-spool")
@@ -98,7 +99,8 @@ def launched(practice: Practice) -> Path:
     return found[0]
 
 
-def test_fault_8_and_11_the_agent_is_killed_while_the_archive_stops(practice: Practice, me: Controller) -> None:
+@pytest.mark.fault(1, 11)
+def test_fault_1_and_11_the_agent_is_killed_while_the_archive_stops(practice: Practice, me: Controller) -> None:
     """Stopping a hung archive takes ten seconds, and goes on without the agent; the next run builds on its verdict."""
     practice.break_("hung-archive")
     run = me.start("run", "--task", "service-restart")
@@ -121,6 +123,7 @@ def test_fault_8_and_11_the_agent_is_killed_while_the_archive_stops(practice: Pr
     assert me.json("log", "verify")["verified"] is True
 
 
+@pytest.mark.fault(12, 19)
 def test_fault_12_and_19_sshd_is_killed_while_the_archive_stops(practice: Practice, me: Controller) -> None:
     """The run finds its operation again when sshd is back, and ends as if nothing had been."""
     practice.break_("hung-archive")

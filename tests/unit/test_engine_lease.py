@@ -42,6 +42,7 @@ def finished(*, ok: bool, what: str = "") -> dict[str, Any]:
     return {"state": "finished", "ok": ok, "ended_at": "2026-03-01T23:01:00.000Z", "error": error}
 
 
+@pytest.mark.fault(9)
 def test_fault_9_a_node_that_another_controller_holds_is_left_alone(tmp_path: Path) -> None:
     """Nothing is asked of it or done there; the other nodes are worked on, and the run ends with 4."""
     held, free = FakeNode(old_files=1, holder=OTHER), FakeNode(old_files=1)
@@ -91,6 +92,7 @@ def test_a_node_that_cannot_keep_a_lease_is_refused_and_one_that_is_silent_unsee
     assert report.exit() is Exit.UNKNOWN
 
 
+@pytest.mark.fault(10)
 def test_fault_10_fenced_in_the_middle_of_a_night(tmp_path: Path) -> None:
     """The step was not run, nothing more is tried on that node, and nobody is alarmed about its service."""
     node = FakeNode(dead_rows={"t": 50, "u": 60}, old_files=1, trouble=raising(FENCED, on=Sql))
