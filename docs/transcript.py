@@ -36,7 +36,7 @@ AT_MOST_SECONDS = 120
 
 VOLATILE = (
     (r"\d{8}T\d{6}-[0-9a-f]{4}", "…"),  # a run's id
-    (r"(?m)^\d\d:\d\d:\d\d  ", "…  "),
+    (r"(?m)^\d\d:\d\d:\d\dZ  ", "…  "),
     (r"\b\d+\.\d+ s\b", "… s"),
     (r"[+-]\d+ s from", "… s from"),
     (r"(?<=modified seconds ago )\d+", "…"),

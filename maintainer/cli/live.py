@@ -75,7 +75,7 @@ def _log(event: Event) -> None:
 
 def _say_steps(event: Event) -> None:
     if not isinstance(event, TaskStarted):
-        click.echo(f"{time.strftime('%H:%M:%S')}  {line(event)}")
+        click.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())}  {line(event)}")
 
 
 class LiveView:

@@ -33,9 +33,11 @@ def plan(
     """
     from maintainer.cli.live import reporter  # noqa: PLC0415 (not needed for --help)
     from maintainer.cli.plan_view import show_plan  # noqa: PLC0415 (not needed for --help)
-    from maintainer.links.plan_file import write_plan  # noqa: PLC0415 (not needed for --help)
+    from maintainer.links.plan_file import check_place, write_plan  # noqa: PLC0415 (not needed for --help)
     from maintainer.running.report import exit_of_plan  # noqa: PLC0415 (not needed for --help)
 
+    if out is not None:
+        check_place(out)
     app = session.app
     say = partial(click.echo, err=True)
     with app.stop.on_signals(say, looking_only=True), reporter(quiet=as_json) as report:

@@ -36,6 +36,12 @@ def verify(state: Path, trusted_key: str | None = None) -> Verification:
     Raises:
         LogError: at the first thing that is wrong, with the line, the byte and the record.
     """
+    if not any((state / name).exists() for name in (JOURNAL, LATEST, PUBLIC_KEY)):
+        raise LogError(
+            "there is no intervention log here",
+            where=str(state),
+            hint="see `state` in [controller]; the first run begins the log there, and a lost one comes from a backup",
+        )
     return _Pass(state, trusted_key).run()
 
 

@@ -16,6 +16,18 @@ NEW_ONE = "make a new one with `maintainer plan --out FILE`, read it, and run th
 _DOCUMENT = TypeAdapter(dict[str, JsonValue])
 
 
+def check_place(path: Path) -> None:
+    """See that a plan can be written there, before an hour of looking.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(
+            "no plan can be written there", where=str(path), hint="name a file in a folder of yours with --out"
+        )
+
+
 def write_plan(plan: Plan, path: Path) -> None:
     """Write a plan with its digest, readable by its owner alone; a file that was there is replaced as a whole.
 

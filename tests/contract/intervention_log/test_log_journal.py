@@ -349,5 +349,6 @@ def test_reading_where_nothing_is_makes_nothing(tmp_path: Path) -> None:
     with InterventionLog.read(state) as log:
         assert list(log.records()) == []
         assert (log.open_intents(), log.last_run(), log.history("a", "b"), log.record(1)) == ((), None, {}, None)
-        assert log.verify().size == 0
+        with pytest.raises(LogError, match="there is no intervention log here"):
+            log.verify()
     assert not state.exists()
