@@ -31,7 +31,7 @@ def test_fault_9_two_agents_at_once(night: Night) -> None:
 
 @pytest.mark.fault(8, 10)
 def test_fault_10_an_agent_that_slept_is_fenced(night: Night) -> None:
-    """Suspended in mid-step; a person releases the node, another agent works there; the first wakes and does nothing."""
+    """Suspended in mid-step; a person releases the node, another agent works there; the first wakes to nothing."""
     other = night.another_controller("other")
     with slow_stop(night.a) as stop:
         sleeper = night.controller.start(*RESTART)
@@ -48,7 +48,6 @@ def test_fault_10_an_agent_that_slept_is_fenced(night: Night) -> None:
         assert stop.begun() == 1
     said = [one["ending"] for task in woken.document["tasks"] for one in task["steps"]]
     assert [one["reason"] for one in said if one["ending"] == "not-run"][:1] == ["node-held"]
-    assert night.b.name in {task["node"] for task in woken.document["tasks"]} | {"pacs-b"}
 
 
 @pytest.mark.fault(1, 11)
