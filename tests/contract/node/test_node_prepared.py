@@ -223,7 +223,7 @@ def test_the_inventory_says_unprepared_and_the_node_is_prepared(node: PreparedNo
     """A program that is sent to a prepared node is not run; the sentence says what to write."""
     with pytest.raises(CouldNotLook, match="this node is prepared") as looked:
         node.ask(prepared=False).observe("hello", {}, TIME)
-    assert looked.value.hint == "write prepared = true in [nodes.NAME.ssh]"
+    assert looked.value.hint == "write prepared = true in [nodes.pacs-b.ssh]"
     with pytest.raises(ActionFailed, match="this node is prepared"):
         node.ask(prepared=False).act("service", {"verb": "stop", "service": "orthanc"}, TIME)
 
