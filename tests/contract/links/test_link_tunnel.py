@@ -155,6 +155,8 @@ def test_closing_does_not_wait_for_a_far_end_that_hangs(server: SshServer) -> No
 def test_the_door_stays_open_after_cutting(echoed: Tunnel) -> None:
     """Cutting ends what is carried, not the tunnel."""
     with call(echoed) as connection:
+        connection.sendall(b"carried")
+        assert connection.recv(7) == b"carried"
         echoed.cut()
         assert connection.recv(1) == b""
     with call(echoed) as connection:
