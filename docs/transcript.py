@@ -128,7 +128,7 @@ def transcript() -> str:
 def steady(text: str) -> str:
     """Write `…` for what is another value in each run.
 
-    >>> steady("07:25:39  practice  db-vacuum: done in 0.045 s")
+    >>> steady("07:25:39Z  practice  db-vacuum: done in 0.045 s")
     '…  practice  db-vacuum: done in … s'
     """
     for pattern, shown in VOLATILE:

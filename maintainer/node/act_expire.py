@@ -9,16 +9,10 @@ import stat
 from collections import Counter
 
 from maintainer.node import cleaning, folders, kernel, quarantine
-from maintainer.node.envelope import Refused, mapping
 
 
 def run(request, policy, deadline):
-    mapping(request, "request", ("root",))
-    root = policy.root(request["root"])
-    try:
-        folder = cleaning.open_root(root, policy.store)
-    except cleaning.Problem as problem:
-        raise Refused("{}: {}".format(root.path, problem), "correct it on the node or in the inventory") from problem
+    root, folder = cleaning.requested_root(request, policy)
     with folders.closing(folder):
         opened = quarantine.open_quarantine(folder)
         eraser = _Eraser(opened, deadline)

@@ -9,18 +9,12 @@ import errno
 import os
 
 from maintainer.node import cleaning, folders, kernel, quarantine
-from maintainer.node.envelope import Refused, mapping
 
 _PIN = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def run(request, policy, deadline):
-    mapping(request, "request", ("root",))
-    root = policy.root(request["root"])
-    try:
-        folder = cleaning.open_root(root, policy.store)
-    except cleaning.Problem as problem:
-        raise Refused("{}: {}".format(root.path, problem), "correct it on the node or in the inventory") from problem
+    root, folder = cleaning.requested_root(request, policy)
     with folders.closing(folder):
         walk = cleaning.Walk(folder, root, deadline)
         with _Mover(walk) as mover:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple, Tuple
 
 from maintainer.node import folders
+from maintainer.node.envelope import Refused, mapping
 
 QUARANTINE = ".maintainer-quarantine"
 MAX_ENTRIES = 1000000
@@ -31,6 +32,20 @@ class Found(NamedTuple):
 
 class Problem(Exception):
     """Why a root cannot be cleaned at all, in a few words."""
+
+
+def requested_root(request, policy):
+    """Open the root that a request names.
+
+    Raises:
+        Refused: it is not a root of the policy, or not one to clean.
+    """
+    mapping(request, "request", ("root",))
+    root = policy.root(request["root"])
+    try:
+        return root, open_root(root, policy.store)
+    except Problem as problem:
+        raise Refused("{}: {}".format(root.path, problem), "correct it on the node or in the inventory") from problem
 
 
 def open_root(root, store):
