@@ -1,10 +1,17 @@
 #!/bin/sh
-# Install what the tests need besides .venv: a real sshd, systemd's own judgement of our units, and what builds and boots
-# the lab's nodes. Without root, the tests that need them say so and are skipped.
+# Install what the tests need besides .venv: a real sshd, systemd's own judgement of our units, sudo, and strace to kill a
+# run at a system call; with the word `lab`, also what builds and boots the lab's nodes. Without root, the tests that need
+# them say so and are skipped.
 set -eu
 PATH="$PATH:/usr/sbin:/sbin"
+programs="sshd systemd-analyze visudo strace"
+packages="openssh-server systemd sudo strace"
+if [ "${1-}" = lab ]; then
+    programs="$programs systemd-nspawn mmdebstrap ip iptables storescu"
+    packages="$packages systemd-container mmdebstrap iproute2 iptables dcmtk"
+fi
 missing=
-for program in sshd systemd-analyze systemd-nspawn mmdebstrap ip iptables storescu; do
+for program in $programs; do
     command -v "$program" >/dev/null || missing="$missing $program"
 done
 [ -n "$missing" ] || exit 0
@@ -21,5 +28,5 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
     trap 'rm -f "$policy"' EXIT
 fi
-apt-get -qq install --yes --no-install-recommends \
-    openssh-server systemd systemd-container mmdebstrap iproute2 iptables dcmtk >/dev/null
+# shellcheck disable=SC2086 # a list of words
+apt-get -qq install --yes --no-install-recommends $packages >/dev/null

@@ -24,7 +24,7 @@ def check_place(path: Path) -> None:
     """
     if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
         raise UsageError(
-            "no plan can be written there", where=str(path), hint="name a file in a folder of yours with --out"
+            "cannot write the plan there", where=str(path), hint="name a file in a folder of yours with --out"
         )
 
 

@@ -233,8 +233,9 @@ def test_the_archives_queries_answer_what_they_promise(shared_practice: Practice
         known = database.execute(practice_archive.known_sql, {"paths": [*paths[:3], "no/such.dcm"]}).fetchall()
     assert len(set(paths)) == 116
     assert sorted(str(path) for (path,) in known) == sorted(paths[:3])
-    key, path, size, algorithm, digest = seen[-1]
+    key, path, size, algorithm, digest, kind = seen[-1]
     assert isinstance(key, int)
+    assert kind == "dicom"
     file = shared_practice.layout.store / str(path)
     if file.exists():
         assert (size, algorithm) == (os.path.getsize(file), "sha256")  # noqa: PTH202 (as an integer at once)

@@ -95,8 +95,10 @@ def running(node: OwnNode, *words: str) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def libraries() -> Iterator[Path]:
-    """A folder outside /tmp, as a library's is."""
-    with tempfile.TemporaryDirectory(dir=sys.prefix) as folder:
+    """A folder outside /tmp, as a library's is, wherever this repository lies."""
+    places = (sys.prefix, str(Path.home()), "/opt")
+    outside = next(place for place in places if not place.startswith(("/tmp/", "/var/tmp/")))
+    with tempfile.TemporaryDirectory(dir=outside) as folder:
         yield Path(folder)
 
 
