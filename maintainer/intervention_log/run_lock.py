@@ -50,12 +50,14 @@ class RunLock:
         with explained(self._path, "lock the controller"):
             # Close-on-exec: a program started by the run must not keep the controller locked after the run's end.
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
-            if not _lock_within(descriptor, GLANCE):
-                busy = _busy(_read_holder(descriptor), self._path)
+            try:
+                if not _lock_within(descriptor, GLANCE):
+                    raise _busy(_read_holder(descriptor), self._path)
+                _write_holder(descriptor, self._command)
+            except BaseException:
                 os.close(descriptor)
-                raise busy
+                raise
             self._descriptor = descriptor
-            _write_holder(descriptor, self._command)
         return self
 
     def __exit__(
