@@ -93,11 +93,14 @@ def running(node: OwnNode, *words: str) -> Iterator[subprocess.Popen[bytes]]:
         process.stdout.close()
 
 
+TEMPORARY = ("/tmp/", "/var/tmp/")  # noqa: S108 (nothing is made there)
+
+
 @pytest.fixture
 def libraries() -> Iterator[Path]:
     """A folder outside /tmp, as a library's is, wherever this repository lies."""
     places = (sys.prefix, str(Path.home()), "/opt")
-    outside = next(place for place in places if not place.startswith(("/tmp/", "/var/tmp/")))
+    outside = next(place for place in places if not place.startswith(TEMPORARY))
     with tempfile.TemporaryDirectory(dir=outside) as folder:
         yield Path(folder)
 
