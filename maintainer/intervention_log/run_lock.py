@@ -51,14 +51,17 @@ class RunLock:
             # Close-on-exec: a program started by the run must not keep the controller locked after the run's end.
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
             try:
-                if not _lock_within(descriptor, GLANCE):
-                    raise _busy(_read_holder(descriptor), self._path)
-                _write_holder(descriptor, self._command)
+                self._take(descriptor)
             except BaseException:
                 os.close(descriptor)
                 raise
             self._descriptor = descriptor
         return self
+
+    def _take(self, descriptor: int) -> None:
+        if not _lock_within(descriptor, GLANCE):
+            raise _busy(_read_holder(descriptor), self._path)
+        _write_holder(descriptor, self._command)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
