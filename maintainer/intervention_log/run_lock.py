@@ -63,11 +63,6 @@ class RunLock:
             raise _busy(_read_holder(descriptor), self._path)
         _write_holder(descriptor, self._command)
 
-    def _hold(self, descriptor: int) -> None:
-        if not _lock_within(descriptor, GLANCE):
-            raise _busy(_read_holder(descriptor), self._path)
-        _write_holder(descriptor, self._command)
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
