@@ -3,17 +3,20 @@
 Source: DICOM PS3.7, 9.1.5 (C-ECHO); PS3.10, 7 (file format); PS3.4, C.4 (C-FIND, C-GET).
 """
 
+import contextlib
 import io
 import logging
 import queue
+import socket
 import threading
 import time
 import warnings
 import zlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from maintainer.links.deadline import Deadline
-from maintainer.links.ssh_socket import resolve
+from maintainer.links.ssh_socket import Address, resolve
 from maintainer.model.inventory import Dicom
 
 if TYPE_CHECKING:
@@ -56,8 +59,7 @@ def canary(address: str, dicom: Dicom) -> dict[str, Any]:
 def _made(kind: "type[Call]", address: str, dicom: Dicom) -> dict[str, Any]:
     deadline = Deadline(dicom.timeout)
     begun = time.monotonic()
-    _, (host, *_) = resolve(address, address, dicom.port, deadline)[0]
-    call = kind(host, dicom, deadline)
+    call = kind(_host(resolve(address, address, dicom.port, deadline), deadline), dicom, deadline)
     threading.Thread(target=call.make, name=f"{kind.__name__} {address}", daemon=True).start()
     try:
         why = call.answer.get(timeout=deadline.left)
@@ -67,6 +69,16 @@ def _made(kind: "type[Call]", address: str, dicom: Dicom) -> dict[str, Any]:
     call.done.wait(max(deadline.left, 0.1))
     call.cut()
     return {"answered": not why, "why": why, "seconds": round(seconds, 3)}
+
+
+def _host(addresses: Sequence[Address], deadline: Deadline) -> str:
+    """Choose the address of a name on which somebody listens: many archives have IPv4 alone where the name has both."""
+    for family, address in addresses[:-1]:
+        with socket.socket(family, socket.SOCK_STREAM) as connection, contextlib.suppress(OSError):
+            connection.settimeout(deadline.left / len(addresses))
+            connection.connect(address)
+            return str(address[0])
+    return str(addresses[-1][1][0])
 
 
 def header_opinion(data: bytes) -> str:

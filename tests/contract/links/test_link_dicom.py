@@ -50,6 +50,15 @@ def called(port: int, title: str = "PACS-A", seconds: float = 5) -> Dicom:
     return Dicom(port=port, ae_title=title, timeout=timedelta(seconds=seconds))
 
 
+def test_a_name_with_an_address_on_which_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive on IPv4 alone is not called dead because its name has an IPv6 address too."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
+    with archive() as (port, _):
+        answers = [(*entry[:4], (entry[4][0], port)) for entry in found]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+        assert echo("pacs-a.example", called(port))["answered"] is True
+
+
 def test_an_archive_answers_quickly() -> None:
     """A healthy archive answers without the 40 ms that Nagle's algorithm would add to each message."""
     with archive() as (port, _):
