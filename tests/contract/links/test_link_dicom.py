@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -52,10 +53,14 @@ def called(port: int, title: str = "PACS-A", seconds: float = 5) -> Dicom:
 
 def test_a_name_with_an_address_on_which_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     """An archive on IPv4 alone is not called dead because its name has an IPv6 address too."""
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("127.0.0.2", "127.0.0.1")]
+    look_up = socket.getaddrinfo
+
+    def two_addresses(host: str, *rest: Any, **named: Any) -> list[Any]:
+        hosts = ("127.0.0.2", "127.0.0.1") if host == "pacs-a.example" else (host,)
+        return [entry for one in hosts for entry in look_up(one, *rest, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
     with archive() as (port, _):
-        answers = [(*entry[:4], (entry[4][0], port)) for entry in found]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
         assert echo("pacs-a.example", called(port))["answered"] is True
 
 
