@@ -21,14 +21,14 @@ def test_only_what_is_approved_and_still_due_runs(mended: Practice, alone: Contr
     file = tmp_path / "plan.json"
     mended.break_("full-spool")
     mended.break_("dead-rows")
-    shown = alone.do("plan", "--out", str(file))
+    shown = alone.here("plan", "--out", str(file))
     assert f"Perform it in its window:  maintainer run --plan {file}" in shown.stdout
     assert file.stat().st_mode & 0o777 == 0o600
     mended.break_("bloated-index")
     with connect(mended.layout, SUPERUSER, autocommit=True) as database:
         database.execute("VACUUM (ANALYZE) access_log")
 
-    run = alone.do("run", "--plan", str(file), "--json")
+    run = alone.here("run", "--plan", str(file), "--json")
     vacuum, rebuild, *cleaned = [(task, ending) for _, task, _, ending in endings(run.document)]
     assert (vacuum, rebuild) == (("db-vacuum", "not-run"), ("db-reindex", "not-run"))
     assert cleaned == [("disk-cleanup", "done")] * 2
@@ -39,7 +39,7 @@ def test_only_what_is_approved_and_still_due_runs(mended: Practice, alone: Contr
 
     left = evidence(mended)
     assert [task for _, task, _ in steps(alone.json("plan"))] == ["db-reindex"]
-    again = alone.do("run", "--plan", str(file), "--json")
+    again = alone.here("run", "--plan", str(file), "--json")
     assert {ending for *_, ending in endings(again.document)} == {"not-run"}
     assert differences(left, evidence(mended)) == []
     assert [ending for *_, ending in endings(alone.json("run"))] == ["done"]
@@ -50,7 +50,7 @@ def test_a_plan_for_one_task_is_an_approval_of_no_other(mended: Practice, alone:
     file = str(tmp_path / "plan.json")
     mended.break_("full-spool")
     mended.break_("dead-rows")
-    alone.do("plan", "--task", "db-vacuum", "--out", file)
+    alone.here("plan", "--task", "db-vacuum", "--out", file)
     run = alone.json("run", "--plan", file)
     assert [(task, ending) for _, task, _, ending in endings(run)] == [("db-vacuum", "done")]
     assert [task["task"] for task in run["tasks"]] == ["db-vacuum"]
@@ -90,7 +90,7 @@ def test_a_plan_file_that_is_not_what_was_approved(mended: Practice, alone: Cont
     """Edited, damaged or something else: exit code 4, the file, why, and how to get another; nothing is done."""
     file = tmp_path / "plan.json"
     mended.break_("full-spool")
-    alone.do("plan", "--task", "disk-cleanup", "--out", str(file))
+    alone.here("plan", "--task", "disk-cleanup", "--out", str(file))
     plan, before = file.read_bytes(), evidence(mended)
     assert _read(file)["entries"][0]["answer"]["steps"][0]["action"]["request"]["root"] == "logs"
     for name, (edit, why) in EDITS.items():
@@ -111,7 +111,7 @@ def test_words_may_be_changed_without_a_new_approval(mended: Practice, alone: Co
     """The digest is over what is done, not over how it is told."""
     file = tmp_path / "plan.json"
     mended.break_("full-spool")
-    alone.do("plan", "--task", "disk-cleanup", "--out", str(file))
+    alone.here("plan", "--task", "disk-cleanup", "--out", str(file))
     plan = _read(file)
     plan["entries"][0]["answer"]["steps"][0]["reason"] = "weil sie alt sind"
     file.write_text(json.dumps(plan), "utf-8")
@@ -123,7 +123,7 @@ def test_a_plan_file_that_has_expired(mended: Practice, alone: Controller, tmp_p
     assert mended.pacs.status()
     alone.edit("[controller]", '[controller]\nplan_expires_after = "1s"')
     file = tmp_path / "plan.json"
-    alone.do("plan", "--task", "db-vacuum", "--out", str(file))
+    alone.here("plan", "--task", "db-vacuum", "--out", str(file))
     time.sleep(2.1)
     expired = _read(file)["expires_at"][:16].replace("T", " ")
     _is_refused(alone, file, f"expired at {expired} UTC", "expired")
@@ -134,10 +134,10 @@ def test_a_plan_file_of_somewhere_else(mended: Practice, alone: Controller, tmp_
     (tmp_path / "there").mkdir()
     there, file = controller(tmp_path / "there", {"practice": mended}), tmp_path / "plan.json"
     there.edit('name = "practice"', 'name = "elsewhere"')
-    there.do("plan", "--task", "db-vacuum", "--out", str(file))
+    there.here("plan", "--task", "db-vacuum", "--out", str(file))
     _is_refused(alone, file, "is for the site elsewhere, and this is practice", "another site")
-    alone.do("plan", "--task", "db-vacuum", "--out", str(file))
-    assert alone.do("run", "--plan", str(file)).code == 0
+    alone.here("plan", "--task", "db-vacuum", "--out", str(file))
+    assert alone.here("run", "--plan", str(file)).code == 0
     alone.edit("dead_fraction = 0.2", "dead_fraction = 0.3")
     _is_refused(alone, file, "was made from another inventory, or the inventory was edited since", "edited inventory")
 
@@ -146,7 +146,7 @@ def test_a_plan_file_of_somewhere_else(mended: Practice, alone: Controller, tmp_
 def test_no_plan_file(kind: str, alone: Controller, tmp_path: Path) -> None:
     """A file that cannot be read is a mistake of the command line, not a refusal."""
     path = tmp_path / "absent.json" if kind == "absent" else tmp_path
-    answer = alone.do("run", "--plan", str(path))
+    answer = alone.here("run", "--plan", str(path))
     assert (answer.code, answer.stdout) == (2, "")
     assert answer.stderr.startswith(f"{path}: cannot read the plan: ")
 
@@ -157,7 +157,7 @@ def _read(file: Path) -> Plan:
 
 
 def _is_refused(me: Controller, file: Path, why: str, name: str) -> None:
-    answer = me.do("run", "--plan", str(file))
+    answer = me.here("run", "--plan", str(file))
     assert (answer.code, answer.stdout) == (4, ""), name
     assert answer.stderr.startswith(f"{file}: "), name
     assert why in answer.stderr, (name, answer.stderr)

@@ -109,48 +109,48 @@ def test_what_cannot_be_seen_is_said_and_left_alone(name: str, mended: Practice,
     before = evidence(mended)
     cleans = "disk-cleanup" not in trouble.tasks
 
-    plan = alone.do("plan", "--json")
+    plan = alone.here("plan", "--json")
     _says(plan.document["entries"], trouble)
     assert (plan.code, bool(steps(plan.document))) == (3, cleans)
     assert differences(before, evidence(mended)) == []
-    check = alone.do("check")
+    check = alone.here("check")
     assert (check.code, trouble.sentence in check.stdout) == (trouble.check, True)
 
-    run = alone.do("run", "--json")
+    run = alone.here("run", "--json")
     _says(run.document["tasks"], trouble)
     assert (run.code, {ending for *_, ending in endings(run.document)}) == (3, {"done"} if cleans else set())
     changed = differences(before, evidence(mended))
     assert all(name.startswith(("file spool", "file logs")) for name in changed)
     assert bool(changed) is cleans
-    assert alone.do("log", "verify").code == 0
+    assert alone.here("log", "verify").code == 0
 
 
 def test_what_could_not_be_seen_never_looks_like_nothing(mended: Practice, alone: Controller) -> None:
     """For people too: a plan without a look does not end in "Nothing left to do"."""
     _new_host_key(alone, mended)
-    answer = alone.do("plan")
+    answer = alone.here("plan")
     assert "Nothing left to do" not in answer.stdout
     assert "5 of 5 tasks could not look" in answer.stdout
-    assert (alone.do("run").code, alone.do("status").code) == (3, 0)
-    assert "unseen" in alone.do("status").stdout
+    assert (alone.here("run").code, alone.here("status").code) == (3, 0)
+    assert "unseen" in alone.here("status").stdout
 
 
 def test_a_stopped_archive_is_started(mended: Practice, alone: Controller) -> None:
     """A start and a proof, without a stop; then it serves."""
     Service(mended.layout, "archive").stop()
     assert [title for *_, title in steps(alone.json("plan"))] == ["start archive", "prove that the node serves"]
-    check = alone.do("check")
+    check = alone.here("check")
     assert (check.code, "stopped" in check.stdout) == (1, True)
-    run = alone.do("run", "--json")
+    run = alone.here("run", "--json")
     assert (run.code, [ending for *_, ending in endings(run.document)]) == (0, ["done", "done"])
-    assert alone.do("check").code == 0
+    assert alone.here("check").code == 0
 
 
 def test_an_archive_is_not_restarted_for_its_databases_fault(mended: Practice, alone: Controller) -> None:
     """While PostgreSQL is down, a hung archive is left alone: the sentence says what to bring back first."""
     mended.break_("hung-archive")
     Postgres(mended.layout).stop()
-    run = alone.do("run", "--json", "--task", "service-restart")
+    run = alone.here("run", "--json", "--task", "service-restart")
     (task,) = run.document["tasks"]
     assert (run.code, task["answer"]["kind"], task["steps"]) == (4, "refuse", [])
     assert "restarting would not help" in task["answer"]["because"]
@@ -167,7 +167,7 @@ def test_a_start_that_fails_is_said_and_ends_the_nodes_night(mended: Practice, a
     try:
         script.write_text('#!/bin/sh\n[ "$1" = start ] && { echo "licence expired"; exit 1; }\n' + whole)
         before = evidence(mended)
-        run = alone.do("run", "--json")
+        run = alone.here("run", "--json")
         assert run.code == 1
         first = run.document["tasks"][0]["steps"]
         assert [done["ending"]["ending"] for done in first[:2]] == ["failed", "not-run"]
@@ -182,13 +182,13 @@ def test_a_practice_pacs_that_is_down_says_so_itself(mended: Practice) -> None:
     """`practice status` ends with 1, `practice break` with a sentence, `practice up` brings it back."""
     folder = ("--folder", str(mended.folder))
     me = Controller(mended.inventory, mended.folder / "controller")
-    assert me.do("practice", "down", *folder).code == 0
-    status = me.do("practice", "status", *folder, "--json")
+    assert me.here("practice", "down", *folder).code == 0
+    status = me.here("practice", "status", *folder, "--json")
     assert (status.code, {part["state"] for part in status.document["parts"]}) == (1, {"stopped"})
-    broken = me.do("practice", "break", "all", *folder)
+    broken = me.here("practice", "break", "all", *folder)
     assert (broken.code, "start it: maintainer practice up" in broken.stderr) == (1, True)
-    assert me.do("practice", "up", *folder).code == 0
-    assert me.do("practice", "status", *folder).code == 0
+    assert me.here("practice", "up", *folder).code == 0
+    assert me.here("practice", "status", *folder).code == 0
 
 
 def test_a_killed_archive_leaves_a_pid_file_that_deceives_nobody(mended: Practice, alone: Controller) -> None:
@@ -196,7 +196,7 @@ def test_a_killed_archive_leaves_a_pid_file_that_deceives_nobody(mended: Practic
     pid = next(part.pid for part in mended.pacs.status() if part.name == "archive")
     os.kill(pid or 0, signal.SIGKILL)
     assert next(title for *_, title in steps(alone.json("plan"))) == "start archive"
-    assert alone.do("run").code == 0
+    assert alone.here("run").code == 0
     assert {part.state for part in mended.pacs.status()} == {"running"}
 
 

@@ -56,7 +56,7 @@ def test_no_room_for_the_reserve(due: Practice, alone: Controller) -> None:
     assert answer.stderr.startswith(f"{alone.state}/reserve: cannot reserve room for the log: File too large\n  → ")
     assert "ulimit -f" in answer.stderr
     _still_due(due, alone)
-    assert alone.do(*CLEAN).code == 0
+    assert alone.here(*CLEAN).code == 0
 
 
 @contextmanager
@@ -85,10 +85,10 @@ def _fill(folder: Path) -> Path:
 def test_a_disk_that_has_filled_up(due: Practice, alone: Controller) -> None:
     """No intent is written, so nothing is done; once there is room, the log is whole and the work is done."""
     with _small_disk(alone.state):
-        assert alone.do(*VACUUM).code == 0
+        assert alone.here(*VACUUM).code == 0
         filler = _fill(alone.state)
         before = evidence(due)
-        answer = alone.do(*CLEAN)
+        answer = alone.here(*CLEAN)
         assert differences(before, evidence(due)) == []
         assert (answer.code, answer.stdout) == (74, "")
         assert answer.stderr.startswith(f"{alone.state}")
@@ -96,7 +96,7 @@ def test_a_disk_that_has_filled_up(due: Practice, alone: Controller) -> None:
         assert "intent" not in [record["kind"] for record in alone.records()]
         filler.unlink()
         _still_due(due, alone)
-        assert alone.do("log", "verify").code == 0
+        assert alone.here("log", "verify").code == 0
         assert [ending for *_, ending in endings(alone.json(*CLEAN))] == ["done", "done"]
 
 
@@ -128,16 +128,18 @@ DAMAGES = {
 @pytest.mark.fault(46)
 def test_a_log_that_was_touched(due: Practice, alone: Controller) -> None:
     """`log verify` and `run` end with 74 and name line and record; the run performs nothing and adds nothing."""
-    assert alone.do(*VACUUM).code == 0
+    assert alone.here(*VACUUM).code == 0
     whole, before = alone.journal.read_bytes(), evidence(due)
     for name, (damage, line, sentence) in DAMAGES.items():
         alone.journal.write_bytes(touched := damage(whole))
         for words in (("log", "verify"), CLEAN):
-            answer = alone.do(*words)
+            answer = alone.here(*words)
             assert (answer.code, answer.stdout) == (74, ""), name
             assert answer.stderr.startswith(f"{alone.journal}:{line}: "), (name, answer.stderr)
             assert sentence in answer.stderr, name
             assert alone.journal.read_bytes() == touched, name
+    alone.journal.write_bytes(DAMAGES["a byte of the first record"][0](whole))
+    assert alone.here("status").stderr.startswith(f"{alone.journal}:1: byte 0, record 1: ")
     document = alone.json("log", "verify")
     assert (document["format"], document["exit"]) == ("maintainer.error/1", 74)
     assert differences(before, evidence(due)) == []
@@ -149,34 +151,34 @@ def test_a_log_that_was_touched(due: Practice, alone: Controller) -> None:
 def test_a_record_that_a_crash_cut_off_is_set_aside(shared_practice: Practice, alone: Controller) -> None:
     """It was never acknowledged, so nothing is lost: the log says what it found, goes on, and verifies."""
     assert shared_practice.pacs.status()
-    assert alone.do(*VACUUM).code == 0
+    assert alone.here(*VACUUM).code == 0
     with alone.journal.open("ab") as log:
         log.write(b'{"seq":5,"prev":"')
-    assert alone.do("log", "verify").code == 74
-    assert alone.do(*VACUUM).code == 0
+    assert alone.here("log", "verify").code == 74
+    assert alone.here(*VACUUM).code == 0
     torn = [record for record in alone.records() if record["kind"] == "torn"]
     assert [record["measured"]["bytes"] for record in torn] == [17]
     assert [path.read_bytes() for path in alone.state.glob("torn-*.bin")] == [b'{"seq":5,"prev":"']
-    assert alone.do("log", "verify").code == 0
+    assert alone.here("log", "verify").code == 0
 
 
 def test_a_damaged_index_is_made_anew(shared_practice: Practice, alone: Controller) -> None:
     """The index is a copy: with garbage in its place, everything still answers, and nothing is lost."""
     assert shared_practice.pacs.status()
-    assert alone.do(*VACUUM).code == 0
+    assert alone.here(*VACUUM).code == 0
     listed = alone.json("log", "list")
     (alone.state / "index.sqlite").write_bytes(b"garbage" * 1000)
     assert alone.json("log", "list") == listed
-    assert alone.do(*VACUUM).code == 0
+    assert alone.here(*VACUUM).code == 0
 
 
 def test_the_log_of_another_site(shared_practice: Practice, alone: Controller) -> None:
     """A state folder that belongs to another site is not written to."""
     assert shared_practice.pacs.status()
-    assert alone.do(*VACUUM).code == 0
+    assert alone.here(*VACUUM).code == 0
     before = alone.journal.read_bytes()
     alone.edit('name = "practice"', 'name = "elsewhere"')
-    answer = alone.do(*VACUUM)
+    answer = alone.here(*VACUUM)
     assert (answer.code, alone.journal.read_bytes()) == (74, before)
     assert "this log belongs to 'practice', not to 'elsewhere'" in answer.stderr
 
@@ -186,7 +188,7 @@ def test_a_file_in_place_of_the_state_folder(due: Practice, alone: Controller) -
     alone.state.write_text("not a folder")
     before = evidence(due)
     for words in (CLEAN, ("log", "note", "hello")):
-        answer = alone.do(*words)
+        answer = alone.here(*words)
         assert answer.code == 74
         assert str(alone.state) in answer.stderr
     assert differences(before, evidence(due)) == []

@@ -39,7 +39,7 @@ def test_every_mistake_of_an_inventory_at_once(alone: Controller, command: str) 
     """Each with file, line, column and the setting's path, whichever command reads it."""
     for old, new, _ in MISTAKES:
         alone.edit(old, new)
-    said = refused(alone, alone.do(command), 2)
+    said = refused(alone, alone.here(command), 2)
     lines = alone.inventory.read_text("utf-8").splitlines()
     for _, new, setting in MISTAKES:
         number = next(n for n, line in enumerate(lines, 1) if new.splitlines()[-1] in line)
@@ -52,7 +52,7 @@ def test_the_mistakes_of_an_inventory_for_programs(alone: Controller) -> None:
     """With `--json`, the same sentences in one document."""
     for old, new, _ in MISTAKES:
         alone.edit(old, new)
-    answer = alone.do("check", "--json")
+    answer = alone.here("check", "--json")
     document = answer.document
     assert (document["format"], document["exit"], answer.code) == ("maintainer.error/1", 2, 2)
     assert len(document["problems"]) >= len(MISTAKES)
@@ -62,16 +62,16 @@ def test_the_mistakes_of_an_inventory_for_programs(alone: Controller) -> None:
 def test_no_inventory(alone: Controller) -> None:
     """The path that was tried, and where to get one."""
     alone.inventory.unlink()
-    said = refused(alone, alone.do("plan"), 2)
+    said = refused(alone, alone.here("plan"), 2)
     assert said.startswith(f"{alone.inventory}: there is no such file")
     assert "--inventory FILE" in said
     for content in (b"", b"\xff\xfe\x00", b"[site\n", b"#" * 300_000, b"a = " + b"[" * 50_000):
         alone.inventory.write_bytes(content)
-        said = refused(alone, alone.do("check", "--offline"), 2)
+        said = refused(alone, alone.here("check", "--offline"), 2)
         assert said.startswith(f"{alone.inventory}:"), (content[:10], said)
     alone.inventory.unlink()
     alone.inventory.mkdir()
-    assert str(alone.inventory) in refused(alone, alone.do("check"), 2)
+    assert str(alone.inventory) in refused(alone, alone.here("check"), 2)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,10 @@ def test_no_inventory(alone: Controller) -> None:
         (("log", "list", "--kind", "intents"), "there is no kind of record intents\n  → one of run-opened"),
         (("log", "show", "1"), "the log has no record 1"),
         (("log", "reveal", "object-0000000000000000"), "this controller does not know object-0000000000000000"),
-        (("plan", "--out", "/no/such/folder/plan.json", "--task", "disk-cleanup"), "cannot write the plan"),
+        (
+            ("plan", "--out", "/no/such/folder/plan.json", "--task", "disk-cleanup"),
+            "plan.json: no plan can be written there",
+        ),
         (("plna",), "No such command 'plna'"),
         (("plan", "--windows"), "No such option"),
     ],
@@ -93,7 +96,7 @@ def test_no_inventory(alone: Controller) -> None:
 )
 def test_what_the_command_line_asks_for_is_not_there(alone: Controller, words: tuple[str, ...], sentence: str) -> None:
     """What is wrong, and what there is instead."""
-    answer = alone.do(*words)
+    answer = alone.here(*words)
     assert answer.code == 2, answer
     assert sentence in answer.stderr
 
@@ -107,7 +110,7 @@ def closed_today(me: Controller) -> None:
 def test_a_window_that_is_closed(alone: Controller) -> None:
     """`run --window` is refused and says when it opens."""
     closed_today(alone)
-    said = refused(alone, alone.do("run", "--window", "any-time"), 4)
+    said = refused(alone, alone.here("run", "--window", "any-time"), 4)
     opens = alone.json("calendar", "--days", "7")["windows"]
     first = next(row["opens_utc"] for row in opens if row["window"] == "any-time" and row["opens_utc"])
     assert said.startswith(f"the window any-time is closed now: it opens at {first[:16].replace('T', ' ')} UTC\n")
@@ -117,7 +120,7 @@ def test_a_window_that_is_closed(alone: Controller) -> None:
 def test_outside_all_windows_a_timer_is_told_that_nothing_was_done(alone: Controller) -> None:
     """`run --unattended` ends well, has asked no node, and has written nothing."""
     closed_today(alone)
-    answer = alone.do("run", "--unattended")
+    answer = alone.here("run", "--unattended")
     assert (answer.code, answer.stderr) == (0, "")
     assert "No window of these tasks is open now, so nothing was done; any-time opens at" in answer.stdout
     document = alone.json("run", "--unattended")

@@ -59,19 +59,19 @@ def test_a_fault_is_shown_dealt_with_and_then_gone(fault: str, mended: Practice,
     (planted,) = mended.break_(fault)
     objects = store(mended)
 
-    plan = alone.do("plan", "--json")
+    plan = alone.here("plan", "--json")
     assert _actions(plan.document["entries"], "answer") == [(expected.task, action) for action in expected.actions]
     shown = findings(plan.document["entries"])
     assert [cause for _, cause, _ in shown] == [expected.cause] * bool(expected.cause)
     assert plan.code == expected.exit_code
 
-    run = alone.do("run", "--json")
+    run = alone.here("run", "--json")
     assert [ending for *_, ending in endings(run.document)] == ["done"] * len(expected.actions)
     assert findings(run.document["tasks"]) == shown
     assert (run.code, run.document["exit"]) == (expected.exit_code, expected.exit_code)
 
     left = evidence(mended)
-    again = alone.do("plan", "--json")
+    again = alone.here("plan", "--json")
     assert steps(again.document) == []
     assert findings(again.document["entries"]) == shown
     assert endings(alone.json("run")) == []
@@ -85,10 +85,10 @@ def test_a_fault_is_shown_dealt_with_and_then_gone(fault: str, mended: Practice,
 def test_a_healthy_one_has_nothing_to_do_and_nothing_to_report(mended: Practice, alone: Controller) -> None:
     """Every task answers "nothing", and every command that looks ends with 0."""
     before = evidence(mended)
-    plan = alone.do("plan", "--json")
+    plan = alone.here("plan", "--json")
     assert {entry["answer"]["kind"] for entry in plan.document["entries"]} == {"nothing"}
     assert findings(plan.document["entries"]) == []
-    assert [alone.do(word).code for word in ("plan", "check", "run")] == [0, 0, 0]
+    assert [alone.here(word).code for word in ("plan", "check", "run")] == [0, 0, 0]
     assert differences(before, evidence(mended)) == []
 
 
@@ -97,7 +97,7 @@ def test_what_a_rule_does_not_name_stays(mended: Practice, alone: Controller) ->
     keep = {path.name: path.read_bytes() for path in mended.layout.spool.iterdir() if path.is_file()}
     mended.break_("full-spool")
     planted = {path.name: path.read_bytes() for path in mended.layout.spool.iterdir() if path.name not in keep}
-    alone.do("run")
+    alone.here("run")
     assert {path.name: path.read_bytes() for path in mended.layout.spool.iterdir() if path.is_file()} == keep
     assert _quarantined(mended.layout.spool) == planted
 

@@ -67,7 +67,7 @@ def _all_is_well(me: Controller, practice: Practice) -> None:
     assert {part.state for part in practice.pacs.status()} == {"running"}
     status = me.json("status")
     assert (status["open_intents"], status["closed"]) == ([], True)
-    assert me.do("log", "verify").code == 0
+    assert me.here("log", "verify").code == 0
     assert {entry["answer"]["kind"] for entry in me.json("plan")["entries"]} == {"nothing"}
 
 
@@ -90,7 +90,7 @@ def test_what_has_begun_is_finished_and_the_rest_is_not_begun(
     assert all(ended == ["done"] for ended in _accounts(night).values())
     assert len(list(mended.layout.spool.glob("import-*"))) >= 300
     assert night.json("status")["open_intents"] == []
-    assert night.do("run").code == 0
+    assert night.here("run").code == 0
     _all_is_well(night, mended)
 
 
@@ -120,7 +120,7 @@ def test_a_killed_run_is_settled_by_the_next(night: Controller, mended: Practice
     (opened,) = night.json("status")["open_intents"]
     assert "service-restart archive" in opened
     assert night.json("status")["closed"] is False
-    assert night.do("log", "verify").code == 0
+    assert night.here("log", "verify").code == 0
     _next_run_settles_first(night)
     assert all([one for one in ended if one != "unknown"] == ["done"] for ended in _accounts(night).values())
     _all_is_well(night, mended)
@@ -129,7 +129,7 @@ def test_a_killed_run_is_settled_by_the_next(night: Controller, mended: Practice
 def _next_run_settles_first(me: Controller) -> None:
     """While the stop goes on at the node, nothing new is begun there; once it has ended, its verdict counts."""
     before, until = len(me.records()), time.monotonic() + 40
-    while (run := me.do("run", "--json")).code == 3:
+    while (run := me.here("run", "--json")).code == 3:
         assert time.monotonic() < until, "the stop takes ten seconds"
         assert endings(run.document) == []
         assert {task["answer"]["kind"] for task in run.document["tasks"]} == {"refuse"}
@@ -149,10 +149,10 @@ def test_a_second_run_meanwhile(night: Controller, mended: Practice) -> None:
         assert "maintainer run" in second.stderr
         document = night.json("run")
         assert (document["format"], document["exit"]) == ("maintainer.error/1", 75)
-        assert night.do("log", "note", "the phone rang").code == 0
-        assert night.do("log", "list").code == 0
+        assert night.here("log", "note", "the phone rang").code == 0
+        assert night.here("log", "list").code == 0
         assert night.json("status")["closed"] is False
-        assert night.do("check").code == 1
+        assert night.here("check").code == 1
         first = finished(process)
     assert first.code == 0
     assert {ending for *_, ending in endings(first.document)} == {"done"}
@@ -162,7 +162,7 @@ def test_a_second_run_meanwhile(night: Controller, mended: Practice) -> None:
 
 def test_nobody_reads_what_is_printed(alone: Controller) -> None:
     """A reader that goes away (`maintainer log list | head -1`) ends the command without a complaint."""
-    alone.do("run", "--task", "db-vacuum")
+    alone.here("run", "--task", "db-vacuum")
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as closed:
