@@ -87,7 +87,7 @@ def test_no_inventory(alone: Controller) -> None:
         (("log", "reveal", "object-0000000000000000"), "this controller does not know object-0000000000000000"),
         (
             ("plan", "--out", "/no/such/folder/plan.json", "--task", "disk-cleanup"),
-            "plan.json: no plan can be written there",
+            "plan.json: cannot write the plan there",
         ),
         (("plna",), "No such command 'plna'"),
         (("plan", "--windows"), "No such option"),
