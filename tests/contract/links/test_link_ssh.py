@@ -114,10 +114,11 @@ def test_a_server_that_dies_in_mid_command_is_an_unknown_ending(server: SshServe
     with SshLink.connect("pacs-a", server.node()) as link:
         threading.Timer(0.5, kill_all, [server]).start()
         begun = time.monotonic()
-        with pytest.raises(LinkLost, match="connection was lost"):
+        # The server may still have told that its command was killed with it; either way the ending is not known.
+        with pytest.raises(LinkLost, match=r"connection was lost|a signal ended it"):
             link.run("exec sleep 20", b"", PLENTY)
         assert time.monotonic() - begun < 5
-        assert not link.alive()
+        wait_for(lambda: not link.alive())
         with pytest.raises(LinkLost):
             link.run("true", b"", PLENTY)
 
