@@ -20,7 +20,7 @@ from maintainer.intervention_log.controller_id import controller_id
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
 from maintainer.intervention_log.record import Intervention, Kind, Record
-from maintainer.intervention_log.run_lock import RunLock
+from maintainer.intervention_log.run_lock import RunLock, holder
 from maintainer.intervention_log.snapshots import Snapshots
 from maintainer.inventory_file.load import LoadedInventory, load_inventory
 from maintainer.inventory_file.schema import inventory_schema as schema_of
@@ -137,7 +137,12 @@ class Maintainer:
                 self.loaded.digest,
                 ends=log.open_ends(),
                 known=self.loaded.assignments,
+                holder=self.at_work(),
             )
+
+    def at_work(self) -> str:
+        """Who runs on this controller now, in a sentence; nothing when nobody does."""
+        return str(holder(self.state) or "")
 
     def run(
         self,

@@ -22,7 +22,7 @@ def status(session: Session, *, as_json: bool) -> None:
 
     app = session.app
     with app.read_log() as log:
-        now = standing(log, app.loaded.assignments, datetime.now(UTC))
+        now = standing(log, app.loaded.assignments, datetime.now(UTC), app.at_work())
     if as_json:
         emit(now)
         return
@@ -34,15 +34,15 @@ def status(session: Session, *, as_json: bool) -> None:
 
 
 def _show_last_run(now: "Status") -> None:
-    click.echo(
-        f"Last run {now.last_run} at {now.last_run_at[:16]}Z{'' if now.closed else ', which did not end by itself'}"
-    )
+    ended = f", which goes on: {now.running}" if now.running else ", which did not end by itself"
+    click.echo(f"Last run {now.last_run} at {now.last_run_at[:16]}Z{'' if now.closed else ended}")
     columns = ("node", "task", "looked", "answer", "because", "steps")
     rows = [(t.node, t.task, t.decided_at[:16], t.answer, t.because, _counts(t.endings)) for t in now.tasks]
     show_table("Tasks", columns, rows)
     show_findings([(found.node, found.finding) for found in now.findings])
     for intent in now.open_intents:
-        click.echo(f"Waits for a look: {intent}; the next run reconciles it first")
+        waits = f"Waits for a look: {intent}; the next run reconciles it first"
+        click.echo(f"Under way: {intent}" if now.running else waits)
 
 
 def _show_people(now: "Status") -> None:

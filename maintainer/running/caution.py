@@ -56,6 +56,14 @@ def caution(node: str, ends: OpenEnds, inventory: Inventory, now: datetime) -> C
     )
 
 
+def under_way(held: Caution, holder: str) -> Caution:
+    """Keep a dry run from taking for a leftover what a run, by `holder`, is doing at this moment."""
+    if not holder or not held.intents:
+        return held
+    because = f"a run is at work on this node now: {holder}"
+    return held._replace(alone=held.alone or Refuse(because=because, hint="plan again when it has ended"))
+
+
 def refusals(because: Refuse, count: int) -> Sequence[Refuse]:
     """Refuse each of a node's tasks; what is found is found once."""
     return (because, *[because.model_copy(update={"findings": ()})] * (count - 1))[:count]

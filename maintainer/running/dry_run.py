@@ -13,7 +13,7 @@ from maintainer.errors import LogError
 from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.model.plan import Answer, Entry, Plan, Refuse
 from maintainer.model.task import Assignment
-from maintainer.running.caution import Caution, caution, refusals
+from maintainer.running.caution import Caution, caution, refusals, under_way
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.observe import Eyes, broken_off
 from maintainer.running.ports import Look
@@ -34,16 +34,17 @@ def dry_run(
     *,
     ends: OpenEnds,
     known: Sequence[Assignment],
+    holder: str = "",
 ) -> Plan:
     """Plan all assignments, nodes side by side. One node's trouble is its own `Unseen`, never the others'.
 
-    `ends`: what the log holds open; `known`: every assignment of the inventory, as in a run.
+    `ends`: what the log holds open; `known`: every assignment of the inventory, as in a run; `holder`: who runs now.
     """
     by_node = [tuple(group) for _, group in groupby(assignments, key=lambda assignment: assignment.node)]
     made_at = eyes.clock()
 
     def plan_one(group: Sequence[Assignment]) -> tuple[Entry, ...]:
-        held = caution(group[0].node, ends, eyes.inventory, made_at)
+        held = under_way(caution(group[0].node, ends, eyes.inventory, made_at), holder)
         return plan_node(group, eyes, look, report, held=held, known=known)
 
     entries = in_parallel(plan_one, by_node, eyes.inventory.controller.parallel)

@@ -45,7 +45,8 @@ class Waiting(Value):
 class Status(Value):
     """Everything that `maintainer status` shows.
 
-    `open_intents` are steps whose ending nobody knows, `people` the interventions that are open.
+    `open_intents` are steps whose ending nobody knows, `people` the interventions that are open, `running` says who
+    runs now.
     """
 
     format: Literal["maintainer.status/1"] = "maintainer.status/1"
@@ -56,10 +57,11 @@ class Status(Value):
     findings: tuple[Found, ...]
     open_intents: tuple[str, ...]
     people: tuple[str, ...] = ()
+    running: str = ""
     waiting: tuple[Waiting, ...] = ()
 
 
-def standing(log: InterventionLog, assignments: tuple[Assignment, ...], now: datetime) -> Status:
+def standing(log: InterventionLog, assignments: tuple[Assignment, ...], now: datetime, running: str = "") -> Status:
     """Read the newest run of each task, and what is open."""
     opened = next(iter(log.records(Filter(kind=Kind.RUN_OPENED, limit=1))), None)
     closed = next(iter(log.records(Filter(kind=Kind.RUN_CLOSED, limit=1))), None)
@@ -73,6 +75,7 @@ def standing(log: InterventionLog, assignments: tuple[Assignment, ...], now: dat
         findings=tuple(found for _, findings in looked for found in findings),
         open_intents=tuple(f"{i.node} {i.task} {i.subject} since {i.time}" for i in ends.intents),
         people=tuple(work_of(record) for record in ends.interventions),
+        running=running,
         waiting=waiting(ends, now),
     )
 

@@ -151,12 +151,17 @@ def test_a_second_run_meanwhile(night: Controller, mended: Practice) -> None:
         assert (document["format"], document["exit"]) == ("maintainer.error/1", 75)
         assert night.here("log", "note", "the phone rang").code == 0
         assert night.here("log", "list").code == 0
-        assert night.json("status")["closed"] is False
+        status = night.json("status")
+        assert (status["closed"], f"process {process.pid} of" in status["running"]) == (False, True)
+        assert ", which goes on: 'maintainer run'" in night.here("status").stdout
+        plan = night.here("plan")
+        assert (plan.code, "a run is at work on this node now: 'maintainer run'" in plan.stdout) == (4, True)
         assert night.here("check").code == 1
         first = finished(process)
     assert first.code == 0
     assert {ending for *_, ending in endings(first.document)} == {"done"}
     assert [record["text"] for record in night.records() if record["kind"] == "note"] == ["the phone rang"]
+    assert night.json("status")["running"] == ""
     _all_is_well(night, mended)
 
 
