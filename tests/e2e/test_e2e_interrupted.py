@@ -112,6 +112,7 @@ def test_asked_twice_the_links_are_cut_and_the_next_run_settles_it(night: Contro
     _all_is_well(night, mended)
 
 
+@pytest.mark.fault(1)
 def test_a_killed_run_is_settled_by_the_next(night: Controller, mended: Practice) -> None:
     """SIGKILL in the middle of a step: its intent is open and `status` says so; then each intent has one ending."""
     with _stopping(night) as process:
@@ -140,6 +141,7 @@ def _next_run_settles_first(me: Controller) -> None:
     assert kinds.index("reconciled") < kinds.index("intent")
 
 
+@pytest.mark.fault(9)
 def test_a_second_run_meanwhile(night: Controller, mended: Practice) -> None:
     """It ends with 75 and says who is at work; looking, reading and a note go on, and the first run ends well."""
     with _stopping(night) as process:
