@@ -1,13 +1,17 @@
 """The `maintainer` command as a user starts it, with an inventory and a state folder of a test's own."""
 
+import atexit
 import contextlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +111,18 @@ def _without_mistake(answer: Answer) -> Answer:
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What a user's shell hands over, without what would change the output."""
+    """What a user's shell hands over, without what would change the output, and a folder for sockets."""
     unwanted = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "MAINTAINER_INVENTORY"}
-    return {**{name: value for name, value in os.environ.items() if name not in unwanted}, **(more or {})}
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return {**kept, "XDG_RUNTIME_DIR": _runtime_folder(), **(more or {})}
+
+
+@cache
+def _runtime_folder() -> str:
+    """A run that is killed cannot take its socket away; a test's folder would make the socket's path too long."""
+    folder = tempfile.mkdtemp(prefix="e2e-")
+    atexit.register(shutil.rmtree, folder)
+    return folder
 
 
 def controller(folder: Path, nodes: Mapping[str, Practice], *, group: bool = False) -> Controller:
