@@ -108,11 +108,14 @@ def test_a_lost_client_ends_its_command_but_not_what_was_detached(shared_practic
         assert transport is not None
         transport.open_session(timeout=10).exec_command(command)
         _until(lambda: attached.exists() and attached.read_text("ascii").endswith("\n"))
+        # It was started first, but until it has called setsid it still belongs to the command.
+        pid = int(detached.read_text("ascii"))
+        _until(lambda: os.getsid(pid) == pid)
     try:
         _until(lambda: not _lives(attached))
         assert _lives(detached)
     finally:
-        os.kill(int(detached.read_text("ascii")), 15)
+        os.kill(pid, 15)
 
 
 def test_another_key_is_refused(shared_practice: Practice) -> None:
