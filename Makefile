@@ -23,8 +23,9 @@ check: env
 	$(BIN)/vermin --target=3.6- --violations --no-tips --quiet maintainer/node tasks/node maintainer/intervention_log/verifier.py
 	$(BIN)/pytest -q -n $(WORKERS) --doctest-modules tests/unit maintainer tasks
 
+# Real servers on a shared machine: a test that fails is run once more, and named at the end (R) if it passes then.
 test: env tools
-	$(BIN)/pytest -n $(WORKERS) --durations=10 -rs tests/unit tests/contract tests/e2e
+	$(BIN)/pytest -n $(WORKERS) --reruns 1 --durations=10 -rsR tests/unit tests/contract tests/e2e
 
 # The same product on two booted nodes: minutes more, root on Debian.
 test-lab: env
