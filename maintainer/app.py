@@ -33,10 +33,11 @@ from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
 from maintainer.planning.installed_policy import installed_policy
 from maintainer.planning.preparation import Preparation, check_account, check_sources, index_tables
-from maintainer.running.checkup import Examination, Examined, examine
+from maintainer.running.checkup import Examination, examine
 from maintainer.running.crew import Crew
 from maintainer.running.dry_run import dry_run
 from maintainer.running.events import Reporter
+from maintainer.running.examined import Examined
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
 from maintainer.running.recorder import Recorder

@@ -33,7 +33,7 @@ _ONE_AT_A_TIME = threading.Lock()
 def echo(address: str, dicom: Dicom) -> dict[str, Any]:
     """Associate, send a C-ECHO and release, as a modality would; all of it within `dicom.timeout`.
 
-    Answers `{"answered": bool, "why": str, "seconds": float}`: silence is an answer here.
+    Answers `{"answered": bool, "why": str, "seconds": float, "implementation": str}`: silence is an answer here.
 
     Raises:
         NodeUnreachable: the node's name cannot be looked up.
@@ -68,7 +68,7 @@ def _made(kind: "type[Call]", address: str, dicom: Dicom) -> dict[str, Any]:
     seconds = time.monotonic() - begun
     call.done.wait(max(deadline.left, 0.1))
     call.cut()
-    return {"answered": not why, "why": why, "seconds": round(seconds, 3)}
+    return {"answered": not why, "why": why, "seconds": round(seconds, 3), "implementation": call.implementation}
 
 
 def _host(addresses: Sequence[Address], deadline: Deadline) -> str:

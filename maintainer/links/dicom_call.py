@@ -49,6 +49,8 @@ class Call:
         self.where = f"{host}:{dicom.port}"
         self._caller = _Caller(dicom.calling_ae_title)
         self._connected = False
+        self.implementation = ""
+        """Implementation version name by which the archive introduced itself; mostly its toolkit's."""
         self.answer: queue.SimpleQueue[str] = queue.SimpleQueue()
         """Why the archive is not well, or the empty string."""
         self.done = threading.Event()
@@ -101,6 +103,7 @@ class Call:
 
     def _verify(self, association: Any) -> str:
         if association.is_established:
+            self.implementation = _printable(association.acceptor.implementation_version_name)
             keep_answers(association)
             return self.ask(association)
         if association.is_rejected:
@@ -123,6 +126,11 @@ class Call:
         words = _REJECTIONS.get((answer.result_source, answer.diagnostic), "for a reason that DICOM does not define")
         names = {"calling": self.dicom.calling_ae_title, "called": self.dicom.ae_title}
         return f"{self.where} rejected the association: {words.format(**names)}"
+
+
+def _printable(name: Any) -> str:
+    """Keep what DICOM allows in it. Source: PS3.7, D.3.3.2.3: 16 characters of the ISO 646 basic set."""
+    return "".join(character for character in str(name or "") if " " <= character <= "~")[:16].strip()
 
 
 class _Caller(AE):

@@ -1,6 +1,6 @@
 """Whether each node can be looked at: what `maintainer check` shows before anybody relies on a dry run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -10,9 +10,10 @@ from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Inventory, Node, UnitService
 from maintainer.model.probes import probes
 from maintainer.model.task import NodeQuery, Seen
-from maintainer.model.values import Name, Value
-from maintainer.planning.privileges import ROLE, DatabaseRole, Objection, of_account, of_role
+from maintainer.planning.privileges import of_account
+from maintainer.running import software
 from maintainer.running.dry_run import in_parallel
+from maintainer.running.examined import Examined, objections
 from maintainer.running.node_state import holder_of
 from maintainer.running.observe import Clock
 from maintainer.running.ports import Look, Observer
@@ -22,19 +23,6 @@ _PROBE_HINTS = {
     "select-1": "see [nodes.{0}.database], and the database server's log on the node",
     "c-echo": "see [nodes.{0}.dicom], and the archive's log: does it run, and know our calling AE title?",
 }
-
-
-class Examined(Value):
-    """One thing that was looked at on one node.
-
-    `warning`: it works, and somebody should know. `wrong`: a person has to mend it. `unknown`: it could not be seen.
-    """
-
-    node: Name
-    what: str
-    verdict: Literal["ok", "warning", "wrong", "unknown"]
-    detail: str
-    hint: str = ""
 
 
 class Mount(Seen):
@@ -114,8 +102,11 @@ def _node(name: str, node: Node, by: Examination) -> _Seen:
             machine = hello.machine_id_sha256
             rows += [*_who(name, hello, hello.clock - here), *_program(name, node, hello, by.program)]
             rows += _places(name, node, hello)
-            for part in (_lease, _services, _probes, _role, _archive):
+            rows += _lease(name, observer, older=_is_older(hello, by.program))
+            for part in (_services, _probes):
                 rows += part(name, node, observer)
+            rows += software.database(name, node, observer, here)
+            rows += software.archive(name, node, observer)
     except CouldNotLook as error:
         what = "answer" if rows else "reachable"
         rows.append(Examined(node=name, what=what, verdict="unknown", detail=error.said_of(name), hint=error.hint))
@@ -137,23 +128,36 @@ def _who(name: str, hello: Hello, ahead: timedelta) -> Iterator[Examined]:
 
 def _program(name: str, node: Node, hello: Hello, wanted: str) -> Iterator[Examined]:
     """By which program and policy the node works, and as whom."""
-    again = f"run what `maintainer node prepare {name}` prints on the node again"
+    again = _again(name)
     if hello.prepared:
         yield Examined(node=name, what="prepared", verdict="ok", detail=f"its own program and policy, as {hello.user}")
-    if hello.prepared and hello.program_sha256 != wanted:
+    if _is_older(hello, wanted):
         detail = "the node's program is not that of this version"
         yield Examined(node=name, what="program", verdict="warning", detail=detail, hint=again)
     for sentence in hello.outside:
         yield Examined(node=name, what="policy", verdict="wrong", detail=sentence, hint=f"if that is wanted, {again}")
-    yield from _objections(name, "account", of_account(node, hello.user, prepared=hello.prepared))
+    yield from objections(name, "account", of_account(node, hello.user, prepared=hello.prepared))
 
 
-def _lease(name: str, _node: Node, observer: Observer) -> Iterator[Examined]:
-    """Who holds the node. One that is much older than any run was forgotten: only a person may take it away."""
+def _again(name: str) -> str:
+    return f"run what `maintainer node prepare {name}` prints on the node again"
+
+
+def _is_older(hello: Hello, wanted: str) -> bool:
+    return hello.prepared and hello.program_sha256 != wanted
+
+
+def _lease(name: str, observer: Observer, *, older: bool) -> Iterator[Examined]:
+    """Who holds the node. One that is much older than any run was forgotten: only a person may take it away.
+
+    `older`: the node has a program of another version, which may not know of leases; that has its own row.
+    """
     try:
         holder = holder_of(observer)
     except CouldNotLook as error:
-        yield Examined(node=name, what="lease", verdict="unknown", detail=error.said_of(name), hint=error.hint)
+        verdict: Literal["warning", "unknown"] = "warning" if older else "unknown"
+        hint = _again(name) if older else error.hint
+        yield Examined(node=name, what="lease", verdict=verdict, detail=error.said_of(name), hint=hint)
         return
     if holder is None:
         return
@@ -163,40 +167,6 @@ def _lease(name: str, _node: Node, observer: Observer) -> Iterator[Examined]:
     detail = f"held by {holder}, for {holder.age_seconds // 3600} hours"
     hint = f"see whether that run is over; if it is: `maintainer node release {name} --why …`"
     yield Examined(node=name, what="lease", verdict="warning", detail=detail, hint=hint)
-
-
-def _objections(name: str, what: str, found: Iterable[Objection]) -> Iterator[Examined]:
-    for one in found:
-        yield Examined(node=name, what=what, verdict=one.verdict, detail=one.detail, hint=one.hint)
-
-
-def _role(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
-    """The database's version and what our role may do in it; a database that does not answer has its row already."""
-    if node.database is None:
-        return
-    try:
-        answer = observer.observe(ROLE)
-        seen = DatabaseRole.model_validate(answer[0] if isinstance(answer, list) and answer else {})
-    except (CouldNotLook, ValidationError):
-        return
-    yield Examined(
-        node=name, what="database", verdict="ok", detail=f"PostgreSQL {seen.version}, logged in as {seen.role}"
-    )
-    yield from _objections(name, "role", of_role(seen))
-
-
-def _archive(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
-    """Version of each package that is called as one of the units or as the archive, where the node's dpkg tells."""
-    wanted = {one.unit.removesuffix(".service") for one in node.services.values() if isinstance(one, UnitService)}
-    wanted |= {node.store.archive} if node.store else set()
-    try:
-        answer = observer.observe(NodeQuery(program="snapshot", request={})) if wanted else None
-    except CouldNotLook:
-        return  # a program of an earlier version, or a policy that leaves it out
-    packages = answer.get("packages") if isinstance(answer, dict) else None
-    for package, version in (packages if isinstance(packages, dict) else {}).items():
-        if package.partition(":")[0] in wanted:
-            yield Examined(node=name, what="version", verdict="ok", detail=f"{package} {version}")
 
 
 def _places(name: str, node: Node, hello: Hello) -> Iterator[Examined]:
@@ -224,7 +194,7 @@ def _services(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
     for service in node.services:
         found = states.get(service)
         state = found if isinstance(found, dict) else {}
-        detail = f"{state.get('state', 'unknown')} {state.get('detail') or ''}".strip()
+        detail = ": ".join(str(word) for word in (state.get("state", "unknown"), state.get("detail")) if word)
         if state.get("state") == "running":
             yield Examined(node=name, what=f"service {service}", verdict="ok", detail=detail)
         else:
@@ -247,7 +217,8 @@ def _probes(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
             continue
         seen = answer if isinstance(answer, dict) else {}
         if seen.get("answered") is True:
-            yield Examined(node=name, what=probe.by, verdict="ok", detail=f"answered in {seen.get('seconds')} s")
+            by = f", as {seen['implementation']}" if seen.get("implementation") else ""
+            yield Examined(node=name, what=probe.by, verdict="ok", detail=f"answered in {seen.get('seconds')} s{by}")
         else:
             why, hint = str(seen.get("why", "no answer")), _PROBE_HINTS.get(probe.by, "").format(name)
             yield Examined(node=name, what=probe.by, verdict="wrong", detail=why, hint=hint)

@@ -9,12 +9,15 @@ import pytest
 
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Node
-from maintainer.model.task import NodeQuery, Observation
-from maintainer.running.checkup import Examination, Examined, examine
+from maintainer.model.task import NodeQuery, Observation, SqlQuery
+from maintainer.running.checkup import Examination, examine
+from maintainer.running.examined import Examined
 from tests.fakes.fake_fleet import NOW, FakeNode
 from tests.unit.engine_bench import inventory
 
 OURS = "ab" * 32
+ROLE = {"role": "m", "superuser": False, "attributes": [], "memberships": ["pg_read_all_stats"]}
+ROLE |= {"tables": 1, "tables_owned": 1, "owners": []}
 
 
 @dataclass
@@ -126,19 +129,83 @@ def test_a_lease_that_cannot_be_read_is_unknown() -> None:
     assert told(rows, "service archive") == [("ok", "running")]
 
 
-def test_versions_of_what_runs_there() -> None:
-    """Of all packages only those that are the archive or one of the units, and nothing where nobody can tell."""
-    packages = {"orthanc": "1.10.1+dfsg-2", "orthanc-data": "1", "bash": "5.2"}
-    unit = {"archive": {"unit": "orthanc.service"}}
+def described(**more: Any) -> dict[str, Node]:
+    return {"a": Node.model_validate({"address": "a", "ssh": {"user": "m"}, **more})}
 
+
+def with_packages(packages: Any) -> FakeNode:
     class WithPackages(FakeNode):
         def observe(self, observation: Observation) -> Any:
             if isinstance(observation, NodeQuery) and observation.program == "snapshot":
                 return {"packages": packages}
             return super().observe(observation)
 
-    node = inventory(["a"], {}).nodes["a"]
-    units = Node.model_validate({**node.model_dump(exclude={"services"}), "services": unit})
-    rows = check_nodes({"a": units}, a=WithPackages())
-    assert told(rows, "version") == [("ok", "orthanc 1.10.1+dfsg-2")]
-    assert told(check_nodes({"a": units}, a=FakeNode()), "version") == []
+    return WithPackages()
+
+
+ORTHANC = {"services": {"archive": {"unit": "orthanc.service"}}, "dicom": {"ae_title": "A"}}
+
+
+def test_versions_of_what_runs_there() -> None:
+    """Of all packages only those that are the archive or one of the units; nothing of what nobody keeps a list of."""
+    packages = {"orthanc": "1.12.11+dfsg-1", "orthanc-data": "1", "bash": "5.2"}
+    rows = check_nodes(described(**ORTHANC), a=with_packages(packages))
+    assert told(rows, "version") == [("ok", "orthanc 1.12.11+dfsg-1, nothing known against it on 2026-11-24")]
+    viewer = {"services": {"viewer": {"unit": "viewer.service"}}}
+    assert told(check_nodes(described(**viewer), a=with_packages({"viewer": "3"})), "version") == [("ok", "viewer 3")]
+    assert told(check_nodes(described(**viewer), a=FakeNode()), "version") == []
+
+
+def test_published_weaknesses_are_warnings_with_where_to_look() -> None:
+    """Debian's package has one fix of two in spite of its number; which it lacks is said to be worth a look there."""
+    rows = check_nodes(described(**ORTHANC), a=with_packages({"orthanc": "1.10.1+dfsg-2+deb12u1"}))
+    ((verdict, detail),) = told(rows, "version")
+    assert (verdict, "CVE-2026-5437 to CVE-2026-5445" in detail, "CVE-2023-33466" in detail) == ("warning", True, False)
+    assert "its makers fixed that in 1.12.11" in detail
+    (hint,) = (row.hint for row in rows if row.what == "version")
+    assert "zgrep CVE- /usr/share/doc/orthanc/changelog.Debian.gz" in hint
+
+
+def test_a_version_that_cannot_be_seen_is_said() -> None:
+    """Neither a silence about packages nor a package of another name passes for a version that is fine."""
+    asked = "which version of orthanc runs there cannot be seen: {}"
+    for node, why in (
+        (FakeNode(), "there is no such program"),
+        (with_packages(None), "the node has no dpkg to ask"),
+        (with_packages({"bash": "5.2"}), "no package has its name"),
+    ):
+        assert told(check_nodes(described(**ORTHANC), a=node), "version") == [("warning", asked.format(why))]
+
+
+def test_what_is_known_against_the_database_server() -> None:
+    """Its own number tells; what it lacks is a warning beside the row that says what it is."""
+
+    class OldServer(FakeNode):
+        def observe(self, observation: Observation) -> Any:
+            if isinstance(observation, SqlQuery):
+                return [{**ROLE, "version": "15.17 (Debian 15.17-0+deb12u1)", "version_number": 150017}]
+            return super().observe(observation)
+
+    rows = check_nodes(described(database={"name": "pacs", "user": "m"}), a=OldServer())
+    said, lacking = told(rows, "database")
+    assert said == ("ok", "PostgreSQL 15.17 (Debian 15.17-0+deb12u1), logged in as m")
+    assert (lacking[0], lacking[1].startswith("PostgreSQL 15.17 lacks what 15.19 fixed: CVE-")) == ("warning", True)
+
+
+def test_a_prepared_node_with_an_older_program_that_knows_no_lease() -> None:
+    """That its program is older is said already; what it cannot tell is no failure to look."""
+    rows = check(a=Telling(hello={"prepared": True, "program_sha256": "cd" * 32}, silent_about="holder"))
+    assert told(rows, "lease") == [("warning", "pacs-a: it does not say")]
+    assert "unknown" not in {row.verdict for row in rows}
+
+
+def test_why_a_service_does_not_run_stands_apart_from_its_state() -> None:
+    """Two facts, told as two."""
+
+    class Stopped(FakeNode):
+        def observe(self, observation: Observation) -> Any:
+            if isinstance(observation, NodeQuery) and observation.program == "services":
+                return {"archive": {"state": "stopped", "detail": "there is no pid file"}}
+            return super().observe(observation)
+
+    assert told(check(a=Stopped()), "service archive") == [("wrong", "stopped: there is no pid file")]

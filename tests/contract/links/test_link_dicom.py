@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pynetdicom import PYNETDICOM_IMPLEMENTATION_VERSION
 
 from maintainer.links.dicom import echo
 from maintainer.model.inventory import Dicom
@@ -70,6 +71,7 @@ def test_an_archive_answers_quickly() -> None:
         answers = [echo("127.0.0.1", called(port)) for _ in range(3)]
     assert all(answer["answered"] and answer["why"] == "" for answer in answers)
     assert min(answer["seconds"] for answer in answers) < 0.2
+    assert {answer["implementation"] for answer in answers} == {PYNETDICOM_IMPLEMENTATION_VERSION}
 
 
 def test_a_called_title_that_is_not_recognised() -> None:
