@@ -38,8 +38,8 @@ class Probe(Value):
 
     `canary` fetches the canary study and compares its pixels; `mounts` looks for the declared mounts and their content.
 
-    Answers `{"answered": bool, "why": str, "seconds": float}`: silence is an answer here, not a failure to look. `c-echo`
-    has `implementation` besides, the name by which the archive introduced itself.
+    Answers `{"answered": bool, "why": str, "seconds": float}`: silence is an answer here, not a failure to look.
+    `c-echo` has `implementation` besides, the name by which the archive introduced itself.
     """
 
     kind: Literal["probe"] = "probe"
