@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import json
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,13 +25,12 @@ from maintainer.intervention_log.durable_file import (
     sync_folder,
     write_new,
 )
-from maintainer.intervention_log.lines import follow, locked
+from maintainer.intervention_log.lines import CLOSED, Lock, follow
 from maintainer.intervention_log.record import Fields, Kind, Record, read_record, write_time
 from maintainer.intervention_log.reserve import Reserve
 
 JOURNAL = "interventions.jsonl"
 RESERVE = "reserve"
-CLOSED = -1
 
 
 class Journal:
@@ -46,11 +44,14 @@ class Journal:
         """
         make_folder(state)
         self.path = state / JOURNAL
+        self._name = str(self.path)
         self._origin, self._clock = origin, clock
         self._reserve = Reserve(state / RESERVE)
         self._threads = threading.Lock()
         self._head = chain.GENESIS
         self._descriptor = self._open()
+        self._lock = Lock(self._descriptor, self.path, fcntl.LOCK_EX)
+        self._opened = os.fstat(self._descriptor)
         try:
             self._reserve.take()
             self._head = self._find_head()
@@ -65,9 +66,8 @@ class Journal:
         return self._head
 
     def close(self) -> None:
-        if self._descriptor != CLOSED:
-            os.close(self._descriptor)
-            self._descriptor = CLOSED
+        self._lock.close()
+        self._descriptor = CLOSED
 
     def append(self, kind: Kind, run: str = "", **fields: Unpack[Fields]) -> Record:
         """Write one record and wait until it is on disk. An intent is given an id, in `step`, unless it brings one.
@@ -75,14 +75,15 @@ class Journal:
         Raises:
             LogError: it is not. After a disk error this journal never writes again.
         """
-        with self.alone() as append:
-            return append(kind, run, fields)
+        with self._threads, self._lock:
+            self._catch_up()
+            return self._append(kind, run, fields)
 
     def _append(self, kind: Kind, run: str, fields: Fields) -> Record:
         if kind is Kind.INTENT:
             self._reserve.take()  # no action starts unless its ending could be written on a full disk
             # Random: after an old disk was restored, a counted id could adopt another night's job on the node.
-            fields = {"step": f"step-{secrets.token_hex(8)}", **fields}
+            fields = {"step": f"step-{os.urandom(8).hex()}", **fields}
         record = Record(
             seq=self._head.seq + 1,
             prev=self._head.hash,
@@ -97,7 +98,7 @@ class Journal:
             raise LogError(f"a record of {len(line)} bytes is too large", where=str(self.path))
         self._write(line, may_use_reserve=kind is not Kind.INTENT)
         self._head = chain.Link(record.seq, digest, self._head.end + len(line), line)
-        return record.model_copy(update={"hash": digest})
+        return record.sealed(digest)
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -112,33 +113,23 @@ class Journal:
     @contextmanager
     def alone(self) -> Iterator[Callable[[Kind, str, Fields], Record]]:
         """Hold the log against threads and processes, with everything read that others wrote meanwhile."""
-        with self._threads:
-            if self._descriptor == CLOSED:
-                raise LogError(
-                    "this log was closed, or stopped after a disk error",
-                    where=str(self.path),
-                    hint="see dmesg; open it again in a new run once the disk is sound",
-                )
-            # A duplicate of it, so that the lock can still be let go of when a disk error has closed ours.
-            guard = os.dup(self._descriptor)
-            try:
-                with locked(guard, self.path, fcntl.LOCK_EX):
-                    self._catch_up()
-                    yield self._append
-            finally:
-                os.close(guard)
+        with self._threads, self._lock:
+            self._catch_up()
+            yield self._append
 
     def _catch_up(self) -> None:
-        with explained(self.path, "look at the intervention log"):
-            ours, named = os.fstat(self._descriptor), self.path.stat()
-        if not os.path.samestat(ours, named) or ours.st_size < self._head.end:
+        try:
+            named = os.stat(self._name)  # noqa: PTH116 (asked for each record: half the time of Path.stat)
+        except OSError as error:
+            raise self._explained(error, "look at the intervention log") from error
+        if not os.path.samestat(self._opened, named) or named.st_size < self._head.end:
             raise LogError(
                 "the log was replaced or cut while it was in use",
                 where=str(self.path),
                 hint="find out who did it; `maintainer log verify` says whether what is there now is whole",
             )
-        if ours.st_size > self._head.end:
-            self._read_on(ours.st_size)
+        if named.st_size > self._head.end:
+            self._read_on(named.st_size)
 
     def _read_on(self, size: int) -> None:
         """Follow what others wrote; what a crash left unfinished at the end is set aside."""
@@ -199,9 +190,9 @@ class Journal:
             self._write(line, may_use_reserve=False)
 
     def _write_all(self, line: bytes) -> None:
-        left = memoryview(line)
-        while left:
-            left = left[os.write(self._descriptor, left) :]
+        written = os.write(self._descriptor, line)
+        while written < len(line):
+            written += os.write(self._descriptor, line[written:])
         try:
             os.fdatasync(self._descriptor)
         except OSError as error:
@@ -220,8 +211,11 @@ class Journal:
             self.close()
 
     def _stopped(self, error: OSError) -> LogError:
+        return self._explained(error, "write the intervention log")
+
+    def _explained(self, error: OSError, doing: str) -> LogError:
         try:
-            with explained(self.path, "write the intervention log"):
+            with explained(self.path, doing):
                 raise error
         except LogError as said:
             return said

@@ -5,13 +5,13 @@ is cut and ends in `…`: an unattended run must not fail because a server's err
 """
 
 import datetime as dt
-import json
 import math
 import unicodedata
 from enum import StrEnum
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, Self, TypedDict
 
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, ValidationError
+from pydantic_core import to_json
 
 from maintainer.errors import LogError
 from maintainer.model.plan import Finding, Risk
@@ -53,8 +53,6 @@ def printable(text: str) -> str:
     >>> printable("a" + chr(27) + "[2Jb")
     'a\N{REPLACEMENT CHARACTER}[2Jb'
     """
-    if text.isprintable():
-        return text
     hidden = {"Cc", "Cf", "Cs"}
     return "".join("\ufffd" if c not in "\n\t" and unicodedata.category(c) in hidden else c for c in text)
 
@@ -65,7 +63,9 @@ def clip(text: str, limit: int) -> str:
     >>> clip("a long message", 7)
     'a long…'
     """
-    return printable(text if len(text) <= limit else text[: limit - 1] + "…")
+    if len(text) <= limit:
+        return text if text.isprintable() else printable(text)
+    return printable(text[: limit - 1] + "…")
 
 
 def _scalar(value: JsonValue) -> JsonValue:
@@ -98,7 +98,7 @@ def bounded(measured: dict[str, JsonValue]) -> dict[str, JsonValue]:
     {'ratio': 'inf', 'rows': 3}
     """
     small = _tree(measured)
-    length = len(json.dumps(small, ensure_ascii=False).encode())
+    length = len(to_json(small))
     if not isinstance(small, dict) or length > TREE_BYTES:
         return {"left_out": f"{length} bytes: too much for one record"}
     return small
@@ -185,7 +185,7 @@ class Record(Value):
     ending: EndingWord | None = None
     reason: Short = Field("", description="why a step was not run, or what kind of decision this was")
     error: Paragraph = ""
-    measured: Annotated[dict[str, JsonValue], BeforeValidator(bounded)] = {}
+    measured: Annotated[dict[str, JsonValue], BeforeValidator(bounded)] = Field(default_factory=dict)
     finding: Annotated[Finding, BeforeValidator(_public)] | None = None
     intervention: Intervention | None = None
     text: Page = ""
@@ -197,8 +197,12 @@ class Record(Value):
 
     def body(self) -> bytes:
         """Write the line as far as its seal: JSON without the closing brace."""
-        fields = self.model_dump(mode="json", exclude_defaults=True, exclude={"hash"})
-        return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()[:-1]
+        return self.__pydantic_serializer__.to_json(self, exclude_defaults=True, exclude={"hash"})[:-1]
+
+    def sealed(self, digest: str) -> Self:
+        """Say by what it is sealed; for the log alone, before anybody else has seen the record."""
+        object.__setattr__(self, "hash", digest)
+        return self
 
 
 def read_record(line: bytes) -> Record:
@@ -223,4 +227,4 @@ def write_time(moment: dt.datetime) -> str:
     >>> write_time(dt.datetime(2024, 3, 1, 22, tzinfo=dt.UTC))
     '2024-03-01T22:00:00.000000Z'
     """
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

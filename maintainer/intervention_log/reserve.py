@@ -13,12 +13,12 @@ class Reserve:
     """A preallocated file beside the log. Released, it is gone until somebody takes it again."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._name = path, str(path)
 
     @property
     def held(self) -> bool:
         try:
-            return self._path.stat().st_blocks * 512 >= RESERVE_BYTES
+            return os.stat(self._name).st_blocks * 512 >= RESERVE_BYTES  # noqa: PTH116 (asked for each intent)
         except OSError:
             return False
 
