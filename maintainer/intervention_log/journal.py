@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Unpack
 
 from maintainer.errors import LogError
 from maintainer.intervention_log import chain
@@ -69,7 +68,7 @@ class Journal:
         self._lock.close()
         self._descriptor = CLOSED
 
-    def append(self, kind: Kind, run: str = "", **fields: Unpack[Fields]) -> Record:
+    def append(self, kind: Kind, run: str, fields: Fields) -> Record:
         """Write one record and wait until it is on disk. An intent is given an id, in `step`, unless it brings one.
 
         Raises:

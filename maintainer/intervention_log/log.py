@@ -92,7 +92,7 @@ class InterventionLog:
         Raises:
             LogError: it is not.
         """
-        return self._writer.append(kind, run, **fields)
+        return self._writer.append(kind, run, fields)
 
     def checkpoint(self, run: str) -> Record:
         """Sign the log as it stands: in a record for all before it, and in a file for all up to it.

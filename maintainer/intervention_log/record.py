@@ -78,8 +78,11 @@ def _scalar(value: JsonValue) -> JsonValue:
     return value
 
 
+_NESTED = (list, tuple, dict)
+
+
 def _tree(value: JsonValue, depth: int = 0) -> JsonValue:
-    if not isinstance(value, list | tuple | dict):
+    if not isinstance(value, _NESTED):
         return _scalar(value)
     if depth == DEPTH:
         return "…"
