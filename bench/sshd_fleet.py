@@ -26,6 +26,7 @@ KbdInteractiveAuthentication no
 StrictModes no
 UsePAM no
 MaxStartups 100
+SetEnv HOME={folder}/home PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LogLevel ERROR
 """
 

@@ -3,13 +3,14 @@
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any, cast
 
 from pydantic import JsonValue, ValidationError
 
 from maintainer.links.node_shapes import SHAPES
 
-FORMAT = "maintainer.node/1"
+FORMAT = "maintainer.node/2"
 MAX_BYTES = 8_000_000
 _MAX_DEPTH = 32
 _MAX_DIGITS = 18
@@ -25,14 +26,53 @@ class Trouble(Exception):
         self.word, self.what, self.hint = word, what, hint
 
 
+class Undocumented(ValueError):
+    """What a program answered is not what it documents."""
+
+
+Outcome = JsonValue | Trouble | Undocumented
+"""What became of one question."""
+
+
 def parse(raw: bytes, program: str) -> JsonValue:
-    """Give the answer that the envelope holds.
+    """Give the answer that the envelope of an acting program holds.
 
     Raises:
         Trouble: the envelope holds a sentence instead.
         ValueError: it is no envelope of ours, or what it holds is not what the program documents; says so in a few
             words that hold nothing of it.
     """
+    fields = _envelope(raw, "answer")
+    return _checked(fields["answer"], program)
+
+
+def parse_all(raw: bytes, programs: Sequence[str]) -> list[Outcome]:
+    """Give what became of each question, in the order in which they were asked.
+
+    Raises:
+        Trouble: the envelope holds a sentence instead, about all of them.
+        ValueError: it is no envelope of ours, or not one of answers to these questions. Then none of it is believed.
+    """
+    answers = _envelope(raw, "answers")["answers"]
+    if not isinstance(answers, list) or len(answers) != len(programs):
+        raise ValueError("it has not one answer for each question")
+    return [_outcome(answer, program) for answer, program in zip(answers, programs, strict=True)]
+
+
+def _outcome(answer: Any, program: str) -> Outcome:
+    if not isinstance(answer, dict) or answer.get("program") != program:
+        raise ValueError(f"it has the answer of another program in the place of {program}")
+    if answer.get("ok") is False and answer.keys() == {"program", "ok", "error"}:
+        return _trouble(answer["error"])
+    if answer.get("ok") is not True or answer.keys() != {"program", "ok", "answer"}:
+        raise ValueError("it is not of the expected format")
+    try:
+        return _checked(answer["answer"], program)
+    except Undocumented as error:
+        return error
+
+
+def _envelope(raw: bytes, holds: str) -> dict[str, Any]:
     if not raw:
         raise ValueError("there was no output")
     if len(raw) > MAX_BYTES:
@@ -40,8 +80,8 @@ def parse(raw: bytes, program: str) -> JsonValue:
     fields = _load(raw)
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ValueError(_foreign(fields.get("format") if isinstance(fields, dict) else None))
-    if fields.get("ok") is True and fields.keys() == {"format", "ok", "answer"}:
-        return _checked(fields["answer"], program)
+    if fields.get("ok") is True and fields.keys() == {"format", "ok", holds}:
+        return fields
     if fields.get("ok") is False and fields.keys() == {"format", "ok", "error"}:
         raise _trouble(fields["error"])
     raise ValueError("it is not of the expected format")
@@ -63,7 +103,7 @@ def _foreign(name: Any) -> str:
     """Say of what format it is, where another version of our own program gave it.
 
     >>> _foreign("maintainer.node/7"), _foreign("something else")
-    ('it is of format maintainer.node/7, and this version reads maintainer.node/1', 'it is not of the expected format')
+    ('it is of format maintainer.node/7, and this version reads maintainer.node/2', 'it is not of the expected format')
     """
     if isinstance(name, str) and re.fullmatch(r"maintainer\.node/[0-9]{1,4}", name):
         return f"it is of format {name}, and this version reads {FORMAT}"
@@ -122,5 +162,5 @@ def _checked(answer: Any, program: str) -> JsonValue:
             shape.validate_python(answer)
     except ValidationError as error:
         places = sorted({str(place) for problem in error.errors() for place in problem["loc"][-1:]})
-        raise ValueError(f"{program} answered what it does not document ({', '.join(places)[:100]})") from None
+        raise Undocumented(f"{program} answered what it does not document ({', '.join(places)[:100]})") from None
     return cast(JsonValue, answer)

@@ -1,19 +1,20 @@
 """The eyes: every observation of the model, made real. Nothing here can send a change."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 from pydantic import JsonValue
 
 from maintainer.archives.register import product
-from maintainer.errors import CouldNotLook
+from maintainer.errors import CouldNotLook, NodeUnreachable
 from maintainer.links.dicom import canary, echo
 from maintainer.links.node_link import NodeLink
+from maintainer.links.node_program import OutOfTime, Question
 from maintainer.links.postgres import probe_database
 from maintainer.links.store_scan import Scanner
-from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery, StoreScan
+from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery, StoreScan, asks_the_node
 
 History = Callable[[str, str], dict[str, dict[str, float]]]
 
@@ -36,17 +37,59 @@ class NodeObserver:
         Raises:
             CouldNotLook: there was no answer.
         """
+        (answer,) = self.together([observation])
+        if isinstance(answer, CouldNotLook):
+            raise answer
+        return answer
+
+    def together(self, observations: Sequence[Observation]) -> list[JsonValue | CouldNotLook]:
+        """Answer several, each by itself or by why there is none; those for the node's program in one request."""
+        of_node = iter(self._ask([one for one in observations if asks_the_node(one)]))
+        return [next(of_node) if asks_the_node(one) else self._or_why_not(one) for one in observations]
+
+    def _ask(self, observations: list[Observation]) -> list[JsonValue | CouldNotLook]:
+        """Ask in one request. When nothing that comes back can be used, ask one by one: what hangs hides no other."""
+        if not observations:
+            return []
+        begun = time.monotonic()
+        longest = max(PROGRAM_TIME if isinstance(one, NodeQuery) else MOUNTS_TIME for one in observations)
+        try:
+            answers = self._link.program().look([_question(one) for one in observations], longest)
+        except CouldNotLook as error:
+            one_by_one = len(observations) > 1 and not isinstance(error, NodeUnreachable)
+            return [self._ask([one])[0] if one_by_one else error for one in observations]
+        seconds = time.monotonic() - begun
+        return [
+            self._ask([one])[0]
+            if isinstance(answer, OutOfTime) and len(observations) > 1
+            else self._shaped(one, answer, seconds)
+            for one, answer in zip(observations, answers, strict=True)
+        ]
+
+    def _shaped(self, one: Observation, answer: JsonValue | CouldNotLook, seconds: float) -> JsonValue | CouldNotLook:
+        if isinstance(one, NodeQuery) or not isinstance(answer, dict):
+            return answer
+        why = next(filter(None, (_mount_trouble(path, answer.get(path)) for path in self._link.node.mounts)), "")
+        return {"answered": not why, "why": why, "seconds": round(seconds, 3)}
+
+    def _or_why_not(self, observation: Observation) -> JsonValue | CouldNotLook:
+        try:
+            return self._alone(observation)
+        except CouldNotLook as error:
+            return error
+
+    def _alone(self, observation: Observation) -> JsonValue:
         match observation:
             case SqlQuery():
                 return self._query(observation)
-            case NodeQuery(program=program, request=request):
-                return self._link.program().observe(program, request, PROGRAM_TIME)
             case Probe(by=by):
                 return self._probe(by)
             case StoreScan():
                 return self._scan(observation)
             case Recorded(measurement=measurement):
                 return cast(JsonValue, self._history(self._link.name, measurement))
+            case NodeQuery():
+                raise ValueError("it travels with the others")
 
     def _query(self, query: SqlQuery) -> JsonValue:
         session = self._link.reading()
@@ -58,15 +101,7 @@ class NodeObserver:
         node = self._link.node
         if by in {"c-echo", "canary"} and node.dicom is not None:
             return echo(node.address, node.dicom) if by == "c-echo" else canary(node.address, node.dicom)
-        if by == "mounts":
-            return self._mounts()
         return probe_database(self._link.tunnel(), self._link.database, timedelta(seconds=10))
-
-    def _mounts(self) -> JsonValue:
-        begun = time.monotonic()
-        answer: Any = self._link.program().observe("mounts", {}, MOUNTS_TIME)
-        why = next(filter(None, (_mount_trouble(path, answer.get(path)) for path in self._link.node.mounts)), "")
-        return {"answered": not why, "why": why, "seconds": round(time.monotonic() - begun, 3)}
 
     def _scan(self, scan: StoreScan) -> JsonValue:
         store = self._link.node.store
@@ -83,7 +118,13 @@ class NodeObserver:
         return scanner.run()
 
 
-def _mount_trouble(path: str, state: dict[str, Any] | None) -> str:
+def _question(observation: Observation) -> Question:
+    if isinstance(observation, NodeQuery):
+        return Question(observation.program, observation.request)
+    return Question("mounts", {})
+
+
+def _mount_trouble(path: str, state: Any) -> str:
     """Say what is wrong with a mount point, or nothing.
 
     >>> _mount_trouble("/srv/dicom", {"mounted": True, "empty": True, "problem": ""})

@@ -12,13 +12,13 @@ from datetime import timedelta
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import JsonValue
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, NodeHeld, UsageError
 from maintainer.links.completed import Completed
-from maintainer.links.node_answers import FORMAT, MAX_BYTES, Trouble, parse
+from maintainer.links.node_answers import FORMAT, MAX_BYTES, Outcome, Trouble, Undocumented, parse, parse_all
 from maintainer.links.node_silence import explain
 
 Run = Callable[[str, bytes, timedelta], Completed]
@@ -111,6 +111,17 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return raw.getvalue()
 
 
+class Question(NamedTuple):
+    """What one observing program is asked."""
+
+    program: str
+    request: dict[str, JsonValue]
+
+
+class OutOfTime(CouldNotLook):
+    """The time of the request was over before this question had its answer."""
+
+
 class NodeProgram:
     """One node's program. `run` sends a command line and its input, and gives what came out.
 
@@ -134,18 +145,45 @@ class NodeProgram:
         self._first = b"" if prepared else b"%d\n" % len(zipapp) + zipapp
 
     def observe(self, program: str, request: dict[str, JsonValue], timeout: timedelta) -> JsonValue:
-        """Ask an observing program.
+        """Ask one observing program.
 
         Raises:
             CouldNotLook: there was no answer, or none that can be believed.
         """
-        completed = self._send("observe", program, request, timeout)
+        (answer,) = self.look([Question(program, request)], timeout)
+        if isinstance(answer, CouldNotLook):
+            raise answer
+        return answer
+
+    def look(self, questions: Sequence[Question], timeout: timedelta) -> list[JsonValue | CouldNotLook]:
+        """Ask several observing programs in one request; `timeout` is for all of them together.
+
+        A question that has no answer, or none that can be believed, has its own error in the answer's place.
+
+        Raises:
+            CouldNotLook: none of them has an answer.
+        """
+        asked: list[JsonValue] = [dict(question._asdict()) for question in questions]
+        completed = self._send("observe", {"questions": asked}, timeout)
         try:
-            return parse(completed.stdout, program)
+            found = parse_all(completed.stdout, [question.program for question in questions])
         except Trouble as trouble:
-            raise CouldNotLook(trouble.what, where=self._node, hint=by_name(trouble.hint, self._node)) from None
+            raise self._said(trouble) from None
         except ValueError as error:
             self._no_answer(CouldNotLook, CouldNotLook, completed, str(error))
+        return [self._seen(outcome, completed) for outcome in found]
+
+    def _seen(self, outcome: Outcome, completed: Completed) -> JsonValue | CouldNotLook:
+        if isinstance(outcome, Trouble):
+            return self._said(outcome)
+        if isinstance(outcome, Undocumented):
+            silence = explain(completed, str(outcome), prepared=self._prepared)
+            return CouldNotLook(silence.what, where=self._node, hint=silence.hint)
+        return outcome
+
+    def _said(self, trouble: Trouble) -> CouldNotLook:
+        kind = OutOfTime if trouble.word == "deadline" else CouldNotLook
+        return kind(trouble.what, where=self._node, hint=by_name(trouble.hint, self._node))
 
     def act(self, program: str, request: dict[str, JsonValue], timeout: timedelta) -> JsonValue:
         """Let an acting program do its work.
@@ -155,7 +193,7 @@ class NodeProgram:
             ActionFailed: the node said that it did not succeed, or could not begin.
             LinkLost: there was no answer that can be believed, so that it may or may not have happened.
         """
-        return self._acted(self._send("act", program, request, timeout), program)
+        return self._acted(self._send("act", {"program": program, "request": request}, timeout), program)
 
     def launch(self, key: str, program: str, request: dict[str, JsonValue], seconds: float) -> str:
         """Let an acting program do its work apart from this connection: `launched`, or `adopted` where it was before.
@@ -165,7 +203,8 @@ class NodeProgram:
             ActionFailed: the node said that it could not begin.
             LinkLost: there was no answer that can be believed; launching again is safe.
         """
-        completed = self._send("act", program, request, TO_LAUNCH, launch=key, seconds=seconds)
+        asked: dict[str, JsonValue] = {"program": program, "request": request, "launch": key}
+        completed = self._send("act", asked, TO_LAUNCH, seconds=seconds)
         answer: Any = self._acted(completed, "launch")
         return str(answer["launch"])
 
@@ -180,17 +219,14 @@ class NodeProgram:
     def _send(
         self,
         verb: str,
-        program: str,
-        request: dict[str, JsonValue],
+        asked: dict[str, JsonValue],
         timeout: timedelta,
         *,
-        launch: str = "",
         seconds: float = 0,
     ) -> Completed:
-        envelope: dict[str, Any] = {"format": FORMAT, "verb": verb, "program": program}
-        envelope |= {"deadline_seconds": seconds or _time_on_node(timeout), "policy": self._policy, "request": request}
+        envelope: dict[str, Any] = {"format": FORMAT, "verb": verb, **asked, "policy": self._policy}
+        envelope |= {"deadline_seconds": seconds or _time_on_node(timeout)}
         envelope |= {"lease": self._lease} if verb == "act" and self._lease else {}
-        envelope |= {"launch": launch} if launch else {}
         text = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode()
         if len(text) > MAX_BYTES:
             raise CouldNotLook("the question is larger than 8 MB", where=self._node, hint="ask for less at once")

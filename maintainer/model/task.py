@@ -68,6 +68,15 @@ class Recorded(Value):
 Observation = SqlQuery | NodeQuery | Probe | StoreScan | Recorded
 
 
+def asks_the_node(observation: Observation) -> bool:
+    """Tell whether the program on the node answers it, so that it can travel in one request with others.
+
+    >>> asks_the_node(Probe(by="mounts")), asks_the_node(Probe(by="c-echo"))
+    (True, False)
+    """
+    return isinstance(observation, NodeQuery) or (isinstance(observation, Probe) and observation.by == "mounts")
+
+
 class Params(Value):
     """What every `[tasks.NAME]` may set; a task adds its own limits."""
 

@@ -20,6 +20,10 @@ class Deadline:
     def passed(self):
         return time.monotonic() >= self._soft
 
+    def rang(self):
+        """Tell whether even the last of the time is over: the alarm rings once, and nothing new may begin."""
+        return time.monotonic() >= self._hard
+
     def enforce(self):
         """Raise `DeadlinePassed` in the main thread when the time is over."""
         if threading.current_thread() is threading.main_thread():

@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 
-from maintainer.node import envelope, journal, place
+from maintainer.node import envelope, journal, looking, place
 from maintainer.node.deadline import Deadline
 from maintainer.node.envelope import BadRequest, Failed, Refused, Trouble
 from maintainer.node.installation import Installation
@@ -58,24 +58,46 @@ def respond(stream, policy_for=_policy_sent, note=None):
     asked = "a request"
     try:
         fields = envelope.read_request(stream)
-        asked = "{} {}".format(fields["verb"], fields["program"])
-        return _answer(fields, policy_for)
+        if fields["verb"] == "observe":
+            return envelope.write_answers(_noted(looking.look(fields, _observer(policy_for)), note))
+        asked = "act {}".format(fields["program"])
+        return _act(fields, policy_for)
     except Trouble as trouble:
-        if note and isinstance(trouble, (Refused, BadRequest)):
-            note("refused {}: {}".format(asked, trouble.what))
+        _note(note, asked, trouble)
         return envelope.write_trouble(trouble)
 
 
-def _answer(fields, policy_for):
+def _noted(outcomes, note):
+    for program, outcome in outcomes:
+        _note(note, "observe {}".format(program), outcome)
+    return outcomes
+
+
+def _note(note, asked, outcome):
+    if note and isinstance(outcome, (Refused, BadRequest)):
+        note("refused {}: {}".format(asked, outcome.what))
+
+
+def _observer(policy_for):
+    def observe(fields, deadline):
+        program = find("observe", fields["program"])
+        policy = policy_for(fields)
+        if getattr(program, "GENTLE", False):
+            importlib.import_module("maintainer.node.kernel").be_gentle()
+        return _run(program, fields["request"], policy, deadline)
+
+    return observe
+
+
+def _act(fields, policy_for):
     deadline = Deadline(
         min(fields["deadline_seconds"], TO_LAUNCH) if "launch" in fields else fields["deadline_seconds"]
     )
     deadline.enforce()
     try:
-        program = find(fields["verb"], fields["program"])
+        program = find("act", fields["program"])
         policy = policy_for(fields)
-        if fields["verb"] == "act":
-            _check_lease(fields, program, policy)
+        _check_lease(fields, program, policy)
         if "launch" in fields:
             return envelope.write_answer(_launch(fields, program, policy))
         if getattr(program, "GENTLE", False):

@@ -1,18 +1,23 @@
-"""One JSON request in, one JSON answer out: both bounded, both strict, so that neither end can exhaust the other."""
+"""One JSON request in, one JSON answer out: both bounded, both strict, so that neither end can exhaust the other.
+
+Who observes asks several questions at once, and each has its own answer; who acts asks for one thing.
+"""
 
 import json
 import re
 
-FORMAT = "maintainer.node/1"
+FORMAT = "maintainer.node/2"
 MAX_BYTES = 8000000
 MAX_ANSWER_BYTES = 7900000  # the link counts what the node says on stderr, too
 _MAX_DIGITS = 18
 MAX_DEADLINE_SECONDS = 24 * 3600
+MAX_QUESTIONS = 64
 VERBS = ("observe", "act")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
 _SENT_PROGRAM = re.compile(rb"[0-9]{1,8}\nPK")
-_FIELDS = {"format", "verb", "program", "deadline_seconds", "policy", "request"}
+_FIELDS = ("format", "verb", "deadline_seconds", "policy")
+_QUESTION = ("program", "request")
 
 
 class Trouble(Exception):
@@ -65,19 +70,34 @@ def read_request(stream):
     if _SENT_PROGRAM.match(raw):
         what = "this node is prepared: it runs its own program and none that is sent to it"
         raise BadRequest(what, "write prepared = true in [nodes.NAME.ssh]")
-    fields = mapping(parse(raw, "the request"), "request", required=_FIELDS, optional=("lease", "launch"))
+    fields = mapping(parse(raw, "the request"), "request", ("format", "verb"), None)
     if fields["format"] != FORMAT:
-        raise BadRequest("the request is not of format " + FORMAT)
+        raise BadRequest("the request is not of format {}: one end is of another version".format(FORMAT))
     if fields["verb"] not in VERBS:
         raise BadRequest("the verb is neither observe nor act")
-    if "launch" in fields and fields["verb"] != "act":
-        raise BadRequest("only what acts is launched")
+    (_check_questions if fields["verb"] == "observe" else _check_act)(fields)
+    number(fields["deadline_seconds"], "deadline_seconds", 0.1, MAX_DEADLINE_SECONDS)
+    return fields
+
+
+def _check_questions(fields):
+    questions = mapping(fields, "request", (*_FIELDS, "questions"))["questions"]
+    if not isinstance(questions, list) or not 0 < len(questions) <= MAX_QUESTIONS:
+        raise BadRequest("questions is not a list of 1 to {} questions".format(MAX_QUESTIONS))
+    for question in questions:
+        _check_question(mapping(question, "question", _QUESTION))
+
+
+def _check_act(fields):
+    mapping(fields, "request", (*_FIELDS, *_QUESTION), ("lease", "launch"))
     if "launch" in fields and (not isinstance(fields["launch"], str) or not _ID.match(fields["launch"])):
         raise BadRequest("launch is not an id of small letters, digits and hyphens")
+    _check_question(fields)
+
+
+def _check_question(fields):
     name(fields["program"], "program")
-    number(fields["deadline_seconds"], "deadline_seconds", 0.1, MAX_DEADLINE_SECONDS)
     mapping(fields["request"], "request.request", required=(), optional=None)
-    return fields
 
 
 def write_answer(answer):
@@ -92,9 +112,33 @@ def write_answer(answer):
     return raw
 
 
+def write_answers(outcomes):
+    """Bytes of what became of several questions: (program, answer or Trouble) each. One too large costs no other."""
+    parts, left = [], MAX_ANSWER_BYTES
+    for program, outcome in outcomes:
+        part = _part(program, outcome)
+        if len(part) > left:
+            part = _part(program, Failed("the answer is larger than 7.9 MB", "ask for less at once"))
+        parts.append(part)
+        left -= len(part)
+    return b'{"format":"%s","ok":true,"answers":[%s]}' % (FORMAT.encode("ascii"), b",".join(parts))
+
+
+def _part(program, outcome):
+    if isinstance(outcome, Trouble):
+        return _dump({"program": program, "ok": False, "error": _error(outcome)})
+    try:
+        return _dump({"program": program, "ok": True, "answer": outcome})
+    except (TypeError, ValueError):
+        return _part(program, Failed("the program on the node broke: its answer is not JSON", "please report this"))
+
+
 def write_trouble(trouble):
-    error = {"class": trouble.word, "what": plain(trouble.what), "hint": plain(trouble.hint)}
-    return _dump({"format": FORMAT, "ok": False, "error": error})
+    return _dump({"format": FORMAT, "ok": False, "error": _error(trouble)})
+
+
+def _error(trouble):
+    return {"class": trouble.word, "what": plain(trouble.what), "hint": plain(trouble.hint)}
 
 
 def mapping(value, where, required, optional=()):

@@ -25,12 +25,11 @@ SUDOERS = "/etc/sudoers.d/maintainer"
 MARK = "PACS maintenance, made by maintainer node prepare"
 """By what the undoing knows the account and the role that the set-up made."""
 _QUESTION: Mapping[str, JsonValue] = {
-    "format": "maintainer.node/1",
+    "format": "maintainer.node/2",
     "verb": "observe",
-    "program": "hello",
     "deadline_seconds": 10,
     "policy": None,
-    "request": {},
+    "questions": [{"program": "hello", "request": {}}],
 }
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")  # Source: useradd(8), CAVEATS
 _SOURCE = re.compile(r"!?[0-9A-Za-z.:*?/_-]{1,253}")  # Source: ssh_config(5), PATTERNS; sshd(8), from=

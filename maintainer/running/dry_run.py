@@ -81,9 +81,10 @@ def plan_node(
         with look(group[0].node) as observer:
             if because := unsettled(judge(held.intents, known, eyes, observer)):
                 return refused(because)
+            answers = eyes.look_at_all(group, observer)
             for assignment in group:
                 report(TaskStarted(assignment.node, assignment.task))
-                entries.append(entry(assignment, held.restrain(eyes.look(assignment, observer))))
+                entries.append(entry(assignment, held.restrain(next(answers))))
     except LogError:
         raise  # the state folder is the controller's trouble, and of every node alike
     except Exception as error:

@@ -1,8 +1,9 @@
 """Looking at nodes: what a dry run does, and what a run does before and after every step."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import JsonValue
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 from maintainer.errors import CouldNotLook, MaintainerError
 from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Answer, Finding, Unseen
-from maintainer.model.task import AnyTask, Assignment
+from maintainer.model.task import AnyTask, Assignment, Observation, asks_the_node
 from maintainer.planning.planner import decide
 from maintainer.running.ports import Namer, Observer
 
@@ -29,6 +30,22 @@ class Eyes(NamedTuple):
 
     def look(self, assignment: Assignment, observer: Observer) -> Answer:
         """Observe what the task declares and let it decide. What cannot be seen is `Unseen`, never "nothing"."""
+        return next(self.look_at_all([assignment], observer))
+
+    def look_at_all(self, assignments: Sequence[Assignment], observer: Observer) -> Iterator[Answer]:
+        """Look for several tasks of one node, as of one moment: nothing may be done there before the last answer."""
+        one_look = OneLook(observer, [one for each in assignments for one in self._observations(each)])
+        for assignment in assignments:
+            yield self._look(assignment, one_look)
+
+    def _observations(self, assignment: Assignment) -> tuple[Observation, ...]:
+        """What a task will ask; nothing of one that is broken, which says so when its turn comes."""
+        with contextlib.suppress(Exception):
+            node = self.inventory.nodes[assignment.node]
+            return tuple(self.tasks[assignment.task].observe(node, assignment.params).values())
+        return ()
+
+    def _look(self, assignment: Assignment, observer: Observer) -> Answer:
         try:
             answer = self._answer(assignment, observer)
         except CouldNotLook as error:
@@ -53,6 +70,46 @@ class Eyes(NamedTuple):
         if not finding.private:
             return finding
         return finding.model_copy(update={"subject": self.names.of("object", finding.subject), "private": False})
+
+
+class OneLook:
+    """One look at one node: nothing is asked twice, and what its program is asked travels in one request.
+
+    Nothing is remembered beyond it: whoever wants to know how things stand now takes another look.
+    """
+
+    def __init__(self, observer: Observer, planned: Iterable[Observation]) -> None:
+        self._observer = observer
+        self._planned = [one for one in planned if asks_the_node(one)]
+        self._seen: list[tuple[Observation, JsonValue | CouldNotLook]] = []
+
+    def observe(self, observation: Observation) -> JsonValue:
+        """Answer as the node's observer would.
+
+        Raises:
+            CouldNotLook: there was no answer.
+        """
+        (answer,) = self.together([observation])
+        if isinstance(answer, CouldNotLook):
+            raise answer.with_traceback(None)
+        return answer
+
+    def together(self, observations: Sequence[Observation]) -> list[JsonValue | CouldNotLook]:
+        """Answer several; the first that asks the node's program brings the planned ones with it."""
+        wanted = [*observations, *(self._planned if any(map(asks_the_node, observations)) else ())]
+        new: list[Observation] = []
+        for one in wanted:
+            if self._answer(one) is _NOT_ASKED and one not in new:
+                new.append(one)
+        if new:
+            self._seen += zip(new, self._observer.together(new), strict=True)
+        return [self._answer(one) for one in observations]
+
+    def _answer(self, observation: Observation) -> Any:
+        return next((answer for one, answer in self._seen if one == observation), _NOT_ASKED)
+
+
+_NOT_ASKED = object()
 
 
 def broken_off(error: Exception) -> Unseen:

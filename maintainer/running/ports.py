@@ -3,13 +3,14 @@
 Only the executor is ever given an `Actor`; a dry run holds observers and nothing else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Protocol
 
 from pydantic import JsonValue
 
+from maintainer.errors import CouldNotLook
 from maintainer.model.plan import Action
 from maintainer.model.task import Observation
 
@@ -23,6 +24,10 @@ class Observer(Protocol):
         Raises:
             CouldNotLook: there was no answer; its sentence says why.
         """
+        ...
+
+    def together(self, observations: Sequence[Observation]) -> list[JsonValue | CouldNotLook]:
+        """Answer several, each by itself or by why there is none; those for the node's program in one request."""
         ...
 
 

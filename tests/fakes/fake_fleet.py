@@ -5,7 +5,7 @@ practice PACS alike.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,6 +41,8 @@ class FakeNode:
     performed: list[Action] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
     queries: int = 0
+    requests: list[list[Observation]] = field(default_factory=list)
+    """What travelled together."""
     trouble: Callable[[Action], None] = lambda _action: None
     when_looked_at: Callable[["FakeNode"], None] = lambda _node: None
 
@@ -63,6 +65,16 @@ class FakeNode:
             case Recorded():
                 return {}
         raise CouldNotLook("there is no such program", where="fake")
+
+    def together(self, observations: Sequence[Observation]) -> list[Any]:
+        self.requests.append(list(observations))
+        return [self._or_why_not(observation) for observation in observations]
+
+    def _or_why_not(self, observation: Observation) -> Any:
+        try:
+            return self.observe(observation)
+        except CouldNotLook as error:
+            return error
 
     def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, Any]:
         self.steps.append(step)

@@ -42,7 +42,7 @@ with_password=yes
 tables=files,objects
 mark='PACS maintenance, made by maintainer node prepare'
 by_hand='psql -X -v ON_ERROR_STOP=1 -v role=maintainer -v '"'"'mark=PACS maintenance, made by maintainer node prepare'"'"' -v tables=files,objects -d orthanc'
-question='{"format":"maintainer.node/1","verb":"observe","program":"hello","deadline_seconds":10,"policy":null,"request":{}}'
+question='{"format":"maintainer.node/2","verb":"observe","deadline_seconds":10,"policy":null,"questions":[{"program":"hello","request":{}}]}'
 
 say() { printf 'prepare: %s\n' "$1"; }
 stop() { printf 'prepare: %s\n' "$1" >&2 && exit 1; }

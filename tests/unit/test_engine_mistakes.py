@@ -64,7 +64,7 @@ def test_a_dry_run_that_cannot_keep_a_name_secret_says_why(tmp_path: Path, monke
         state.write_text("in the way")
         Pseudonyms(state).of("object", "1.2.3")
 
-    monkeypatch.setattr(Eyes, "look", look)
+    monkeypatch.setattr(Eyes, "look_at_all", look)
     with pytest.raises(LogError, match="not-a-folder"):
         night.plan()
 

@@ -12,17 +12,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintainer.node import entry
-from maintainer.node.envelope import MAX_BYTES, BadRequest, Failed, Refused, read_request, write_answer, write_trouble
+from maintainer.node.envelope import (
+    MAX_BYTES,
+    BadRequest,
+    Failed,
+    Refused,
+    read_request,
+    write_answer,
+    write_answers,
+    write_trouble,
+)
 
 POLICY: dict[str, Any] = {"services": {}, "roots": {}, "store": None, "not_objects": []}
+HELLO: dict[str, Any] = {"program": "hello", "request": {}}
 GOOD: dict[str, Any] = {
-    "format": "maintainer.node/1",
+    "format": "maintainer.node/2",
     "verb": "observe",
-    "program": "hello",
     "deadline_seconds": 5,
     "policy": POLICY,
-    "request": {},
+    "questions": [HELLO],
 }
+ACT: dict[str, Any] = {**{key: GOOD[key] for key in GOOD if key != "questions"}, "verb": "act", **HELLO}
 FOLDERS = ("maintainer.node", "tasks.node")
 
 
@@ -37,6 +47,7 @@ def answer(raw: bytes) -> Any:
 def test_a_good_request_is_read() -> None:
     """The fields come out as they went in."""
     assert read_request(io.BytesIO(asked())) == GOOD
+    assert read_request(io.BytesIO(json.dumps(ACT).encode())) == ACT
 
 
 @pytest.mark.parametrize(
@@ -45,17 +56,26 @@ def test_a_good_request_is_read() -> None:
         (b"", "not one JSON object"),
         (b"[]", "not an object"),
         (b"\xff\xfe", "not one JSON object"),
-        (b'{"format":"maintainer.node/1"', "not one JSON object"),
+        (b'{"format":"maintainer.node/2"', "not one JSON object"),
         (asked() + b"x", "not one JSON object"),
         (asked(extra=1), "extra is not known"),
-        (asked(format="maintainer.node/2"), "not of format"),
+        (asked(format="maintainer.node/1"), "not of format"),
         (asked(verb="run"), "neither observe nor act"),
-        (asked(program="../hello"), "program is not a name"),
-        (asked(program="Hello"), "program is not a name"),
+        (asked(questions=[]), "not a list of 1 to"),
+        (asked(questions=[HELLO] * 65), "not a list of 1 to"),
+        (asked(questions=HELLO), "not a list of 1 to"),
+        (asked(questions=[HELLO, 1]), "question is not an object"),
+        (asked(questions=[{**HELLO, "policy": POLICY}]), "policy is not known"),
+        (asked(questions=[HELLO, {**HELLO, "program": "../hello"}]), "program is not a name"),
+        (asked(questions=[{**HELLO, "program": "Hello"}]), "program is not a name"),
+        (asked(**HELLO), "program is not known"),
+        (asked(lease={}), "lease is not known"),
+        (json.dumps({**ACT, "program": "../hello"}).encode(), "program is not a name"),
+        (json.dumps({**ACT, "questions": [HELLO]}).encode(), "questions is not known"),
         (asked(deadline_seconds=0), "deadline_seconds is not a number"),
         (asked(deadline_seconds=True), "deadline_seconds is not a number"),
         (asked(deadline_seconds=10**9), "deadline_seconds is not a number"),
-        (asked(request=[]), "request.request is not an object"),
+        (asked(questions=[{**HELLO, "request": []}]), "request.request is not an object"),
         (asked().replace(b'"deadline_seconds": 5', b'"deadline_seconds": NaN'), "not one JSON object"),
         (asked().replace(b'"deadline_seconds": 5', b'"deadline_seconds": ' + b"9" * 4000), "not one JSON object"),
         (asked().replace(b'"request": {}', b'"request": {}, "request": {}'), "not one JSON object"),
@@ -81,6 +101,22 @@ def test_an_answer_is_bounded() -> None:
         write_answer("x" * MAX_BYTES)
     with pytest.raises(ValueError, match="Out of range"):
         write_answer(float("nan"))
+
+
+def test_an_answer_too_large_costs_no_other() -> None:
+    """What does not fit, or is not JSON, is the trouble of its own question."""
+    half = "x" * (MAX_BYTES // 2 + 1)
+    outcomes = [("a", half), ("b", half), ("c", float("nan")), ("d", Refused("no")), ("e", 1)]
+    raw = write_answers(outcomes)
+    assert len(raw) <= MAX_BYTES
+    answers = json.loads(raw)["answers"]
+    assert [one["program"] for one in answers] == ["a", "b", "c", "d", "e"]
+    assert [one["ok"] for one in answers] == [True, False, False, False, True]
+    assert [one["error"]["what"] for one in answers[1:4]] == [
+        "the answer is larger than 7.9 MB",
+        "the program on the node broke: its answer is not JSON",
+        "no",
+    ]
 
 
 def test_a_sentence_is_plain() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, UsageError
 from maintainer.links.completed import Completed
-from maintainer.links.node_program import BOOTSTRAP, BOOTSTRAP_SUDO, NodeProgram, zipapp_bytes
+from maintainer.links.node_program import BOOTSTRAP, BOOTSTRAP_SUDO, NodeProgram, OutOfTime, Question, zipapp_bytes
 
 POLICY: Any = {"services": {}, "roots": {}, "store": None, "not_objects": []}
 TIME = timedelta(seconds=60)
@@ -25,13 +25,23 @@ def node(stdout: bytes = b"", stderr: bytes = b"", status: int = 0, *, sudo: boo
     return NodeProgram("pacs-a", lambda *_: Completed(stdout, stderr, status), POLICY, b"zip", sudo=sudo)
 
 
-def good(answer: Any) -> bytes:
-    return json.dumps({"format": "maintainer.node/1", "ok": True, "answer": answer}).encode()
+def done(answer: Any) -> bytes:
+    """Write what an acting program answers."""
+    return json.dumps({"format": "maintainer.node/2", "ok": True, "answer": answer}).encode()
+
+
+def good(answer: Any, program: str = "hello") -> bytes:
+    """Write what an observing program answers, when it alone is asked."""
+    return seen({"program": program, "ok": True, "answer": answer})
+
+
+def seen(*answers: Any) -> bytes:
+    return json.dumps({"format": "maintainer.node/2", "ok": True, "answers": answers}).encode()
 
 
 def bad(word: str, what: str = "no", hint: str = "") -> bytes:
     error = {"class": word, "what": what, "hint": hint}
-    return json.dumps({"format": "maintainer.node/1", "ok": False, "error": error}).encode()
+    return json.dumps({"format": "maintainer.node/2", "ok": False, "error": error}).encode()
 
 
 def test_two_builds_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,17 +90,25 @@ def test_what_is_sent() -> None:
 
     def run(command: str, stdin: bytes, timeout: timedelta) -> Completed:
         sent.append((command, stdin, timeout))
-        return Completed(good({}), b"", 0)
+        return Completed(good({}, "services") if len(sent) == 1 else done({}), b"", 0)
 
     NodeProgram("pacs-a", run, POLICY, b"the zip").observe("services", {}, TIME)
     NodeProgram("pacs-a", run, POLICY, b"the zip", sudo=True).act("fan-stop", {"fan": 1}, TIME)
+    looked = json.loads(sent[0][1].split(b"\n", 1)[1][7:])
+    assert looked == {
+        "format": "maintainer.node/2",
+        "verb": "observe",
+        "questions": [{"program": "services", "request": {}}],
+        "deadline_seconds": 54.0,
+        "policy": POLICY,
+    }
     assert [command for command, _, _ in sent] == [BOOTSTRAP, BOOTSTRAP_SUDO]
     assert BOOTSTRAP_SUDO.startswith("exec sudo -n python3 -I ")
     head, rest = sent[1][1].split(b"\n", 1)
     assert (int(head), rest[:7]) == (7, b"the zip")
     request = json.loads(rest[7:])
     assert request == {
-        "format": "maintainer.node/1",
+        "format": "maintainer.node/2",
         "verb": "act",
         "program": "fan-stop",
         "deadline_seconds": 54.0,
@@ -106,7 +124,7 @@ def test_the_nodes_sentence_is_passed_on(word: str) -> None:
         node(bad(word, "the disk is gone", "mount it")).observe("hello", {}, TIME)
     assert (looked.value.where, looked.value.hint) == ("pacs-a", "mount it")
     with pytest.raises(ActionFailed, match="the disk is gone"):
-        node(bad(word, "the disk is gone")).act("service", {}, TIME)
+        node(bad(word, "the disk is gone")).act("restart", {}, TIME)
 
 
 def test_a_sentence_cannot_steer_the_terminal() -> None:
@@ -126,16 +144,16 @@ GARBAGE = [
     b"[" * 100_000,
     good({})[:-1],
     good({}) + b"x",
-    good({}).replace(b"/1", b"/2"),
+    good({}).replace(b"/2", b"/3"),
     good({}).replace(b"true", b"1"),
     good({}).replace(b"{}}", b'{}, "more": 1}'),
     bad("strange"),
     bad("failed").replace(b'"no"', b"[]"),
-    b'{"format":"maintainer.node/1","ok":true,"answer":NaN}',
-    b'{"format":"maintainer.node/1","ok":true,"answer":1e999}',
-    b'{"format":"maintainer.node/1","ok":true,"answer":' + b"9" * 5000 + b"}",
-    b'{"format":"maintainer.node/1","ok":true,"answer":"\\ud800"}',
-    b'{"format":"maintainer.node/1","ok":true,"answer":' + b"[" * 40 + b"]" * 40 + b"}",
+    b'{"format":"maintainer.node/2","ok":true,"answer":NaN}',
+    b'{"format":"maintainer.node/2","ok":true,"answer":1e999}',
+    b'{"format":"maintainer.node/2","ok":true,"answer":' + b"9" * 5000 + b"}",
+    b'{"format":"maintainer.node/2","ok":true,"answer":"\\ud800"}',
+    b'{"format":"maintainer.node/2","ok":true,"answer":' + b"[" * 40 + b"]" * 40 + b"}",
     b" " * 8_000_001,
 ]
 
@@ -156,6 +174,82 @@ def test_no_bytes_break_it(raw: bytes) -> None:
     """Random bytes are garbage, in one sentence."""
     with pytest.raises(CouldNotLook):
         node(raw).observe("hello", {}, TIME)
+
+
+TWO = [Question("fan-speed", {"fan": 1}), Question("hello", {})]
+SPEED = {"program": "fan-speed", "ok": True, "answer": 800}
+HELLO = {
+    "program": "hello",
+    "ok": True,
+    "answer": {
+        "hostname": "a",
+        "machine_id_sha256": None,
+        "boot_id": None,
+        "python": "3.11.2",
+        "clock": "2026-03-01T23:00:00Z",
+        "user": "m",
+        "mounts": [],
+    },
+}
+
+
+def test_several_questions_travel_in_one_request() -> None:
+    """Each has its answer in its place; the node is asked once."""
+    asked: list[bytes] = []
+
+    def run(_command: str, stdin: bytes, _timeout: timedelta) -> Completed:
+        asked.append(stdin)
+        return Completed(seen(SPEED, HELLO), b"", 0)
+
+    answers = NodeProgram("pacs-a", run, POLICY, b"zip").look(TWO, TIME)
+    assert answers == [800, HELLO["answer"]]
+    assert len(asked) == 1
+    assert json.loads(asked[0].split(b"\n", 1)[1][3:])["questions"] == [
+        {"program": "fan-speed", "request": {"fan": 1}},
+        {"program": "hello", "request": {}},
+    ]
+
+
+def test_the_trouble_of_one_hides_no_other() -> None:
+    """A refusal, an answer of another shape and a time that ran out are each of one question."""
+    refused = {"program": "fan-speed", "ok": False, "error": {"class": "refused", "what": "no fan", "hint": "NAME"}}
+    first, second = node(seen(refused, HELLO)).look(TWO, TIME)
+    assert (str(first), second) == ("pacs-a: no fan\n  → pacs-a", HELLO["answer"])
+    first, second = node(seen(SPEED, {**HELLO, "answer": {"hostname": 7}})).look(TWO, TIME)
+    assert first == 800
+    assert "hello answered what it does not document" in str(second)
+    late = {"program": "hello", "ok": False, "error": {"class": "deadline", "what": "over", "hint": ""}}
+    first, second = node(seen(SPEED, late)).look(TWO, TIME)
+    assert (first, type(second)) == (800, OutOfTime)
+
+
+UNBELIEVED = {
+    "one missing": (SPEED,),
+    "one too many": (SPEED, HELLO, HELLO),
+    "swapped": (HELLO, SPEED),
+    "of another program": (SPEED, {**HELLO, "program": "services"}),
+    "no name": (SPEED, {key: HELLO[key] for key in ("ok", "answer")}),
+    "more fields": (SPEED, {**HELLO, "more": 1}),
+    "neither": (SPEED, {**HELLO, "ok": 1}),
+    "no sentence": (SPEED, {"program": "hello", "ok": False, "error": "no"}),
+    "a text": (SPEED, "hello"),
+}
+
+
+@pytest.mark.parametrize("answers", UNBELIEVED.values(), ids=UNBELIEVED)
+def test_of_answers_that_do_not_fit_the_questions_none_is_believed(answers: tuple[Any, ...]) -> None:
+    """A node that loses count may have mixed up all of them."""
+    with pytest.raises(CouldNotLook, match="gave no answer"):
+        node(seen(*answers)).look(TWO, TIME)
+
+
+def test_a_program_of_another_version_is_named() -> None:
+    """A prepared node with an older program does not understand the request; what to do stands in the hint."""
+    older = bad("bad-request", "request: program is missing").replace(b"node/2", b"node/1")
+    program = NodeProgram("pacs-a", lambda *_: Completed(older, b"", 0), POLICY, b"", prepared=True)
+    with pytest.raises(CouldNotLook, match=r"it is of format maintainer\.node/1, and this version reads") as caught:
+        program.look(TWO, TIME)
+    assert "maintainer node prepare" in caught.value.hint
 
 
 LIES = [
@@ -187,7 +281,7 @@ LIES = [
 def test_a_lying_node_is_not_believed(program: str, lie: Any) -> None:
     """An answer that is not what the program documents is no answer, and patient data cannot ride in evidence."""
     with pytest.raises(CouldNotLook, match="does not document") as caught:
-        node(good(lie)).observe(program, {}, TIME)
+        node(good(lie, program)).observe(program, {}, TIME)
     assert "DOE" not in str(caught.value)
 
 
@@ -200,7 +294,7 @@ def test_a_node_that_could_not_begin() -> None:
     }
     for what, program in cases.items():
         with pytest.raises(ActionFailed, match=what):
-            program.act("service", {}, TIME)
+            program.act("restart", {}, TIME)
         with pytest.raises(CouldNotLook, match=what):
             program.observe("hello", {}, TIME)
 

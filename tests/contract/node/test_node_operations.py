@@ -377,7 +377,7 @@ def prepared(tmp_path: Path, zipapp: bytes) -> PreparedNode:
 
 def note(node: PreparedNode, work: Slow, seconds: float = 60) -> None:
     """What a launch leaves for the unit that it starts."""
-    asked = {"format": "maintainer.node/1", "verb": "act", "program": "slow", "deadline_seconds": seconds}
+    asked = {"format": "maintainer.node/2", "verb": "act", "program": "slow", "deadline_seconds": seconds}
     asked |= {"policy": None, "request": work.request, "lease": HELD, "launch": "step-1"}
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     fields = {"format": "maintainer.operation/1", "asked": asked, "boot_id": boot}

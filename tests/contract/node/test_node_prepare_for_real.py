@@ -127,7 +127,7 @@ def test_the_key_opens_nothing_but_the_program(machine: OwnMachine, preparation:
     opened = link(preparation)
     try:
         done = opened.ssh().run("id; cat /etc/shadow", b"", TIME)
-        assert done.stdout.startswith(b'{"format":"maintainer.node/1","ok":false')
+        assert done.stdout.startswith(b'{"format":"maintainer.node/2","ok":false')
         with pytest.raises(CouldNotLook, match="does not forward"):
             opened.ssh().open_tunnel("127.0.0.1", machine.port)
         sent = NodeLink(

@@ -213,9 +213,9 @@ def test_neither_environment_nor_request_moves_the_policy(
     node.policy.rename(tmp_path / "other.json")
     for name in ("POLICY", "MAINTAINER_POLICY", "PYTHONPATH", "HOME"):
         monkeypatch.setenv(name, str(tmp_path / "other.json"))
-    request = {"format": "maintainer.node/1", "verb": "observe", "program": "hello", "deadline_seconds": 5}
+    request = {"format": "maintainer.node/2", "verb": "observe", "deadline_seconds": 5, "policy": EMPTY}
     for more in ({"place": str(tmp_path / "other.json")}, {}):
-        raw = json.dumps({**request, "policy": EMPTY, "request": {}, **more}).encode()
+        raw = json.dumps({**request, "questions": [{"program": "hello", "request": {}}], **more}).encode()
         assert b'"ok":false' in node.run("", raw, TIME).stdout
 
 
