@@ -1,6 +1,6 @@
 """How long `maintainer --help` takes, beside `python -c "import click"`, which is the least it could take.
 
-    python bench/help.py [TIMES]
+    python -m bench.help [TIMES]
 
 The two alternate, and the median of each counts; the rest of the machine matters more than the program otherwise.
 """
@@ -8,11 +8,14 @@ The two alternate, and the median of each counts; the rest of the machine matter
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
-TARGET = 0.150  # seconds
+from bench.table import Row, duration, within
+
+TIMES = 20
+TARGET = 150  # milliseconds
 
 COMMANDS: dict[str, Sequence[str]] = {
     'python -c "import click"': [sys.executable, "-c", "import click"],
@@ -27,15 +30,20 @@ def seconds(argv: Sequence[str]) -> float:
     return time.perf_counter() - begun
 
 
-def main(times: int) -> None:
+def rows() -> Iterator[Row]:
+    took = medians(TIMES)
+    least, ours = took['python -c "import click"'], took["maintainer --help"]
+    row = within("maintainer --help", ours * 1000, "ms", at_most=TARGET)
+    yield row._replace(peer=f"import click {duration(least)}", ratio=ours / least)
+
+
+def medians(times: int) -> dict[str, float]:
     for argv in COMMANDS.values():
         seconds(argv)  # compiles what is not compiled yet
     rounds = [[seconds(argv) for argv in COMMANDS.values()] for _ in range(times)]
-    medians = [median(column) for column in zip(*rounds, strict=True)]
-    for name, took in zip(COMMANDS, medians, strict=True):
-        print(f"{name:<28} {took * 1000:6.0f} ms  {took / medians[0]:.2f} times import click")
-    print(f"target: at most {TARGET * 1000:.0f} ms")
+    return dict(zip(COMMANDS, map(median, zip(*rounds, strict=True)), strict=True))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20)
+    for name, took_ in medians(int(sys.argv[1]) if len(sys.argv) > 1 else TIMES).items():
+        print(f"{name:<28} {duration(took_)}")

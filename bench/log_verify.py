@@ -1,28 +1,29 @@
 """How long it takes to verify, and to index, a log of a million records; and how much memory.
 
-    python bench/log_verify.py [RECORDS] [FOLDER]
+    python -m bench.log_verify [RECORDS] [FOLDER]
 
-Beside it: hashing the same lines one by one with hashlib, which no verification can undercut. Target for a million
-records: `log verify` in less than 10 s and 100 MB.
+Beside it: hashing the same lines one by one with hashlib, which no verification can undercut.
 """
 
 import hashlib
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.table import Row, duration, within
 from maintainer.intervention_log import chain, verifier
 from maintainer.intervention_log.lines import Lines
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record
 
 JOURNAL = "interventions.jsonl"
+RECORDS = 1_000_000
+SECONDS, MEGABYTES = 10, 100
 
 
 def write(path: Path, count: int) -> None:
@@ -72,30 +73,44 @@ WHAT: dict[str, Callable[[Path], object]] = {
 }
 
 
-def measure(what: str, state: Path) -> None:
-    """Run one of them in a process of its own, so that its memory is its own."""
+def one(what: str, state: Path) -> None:
+    """Run one of them, and print its seconds and its megabytes."""
     begun = time.perf_counter()
     WHAT[what](state)
     took = time.perf_counter() - begun
-    print(f"{took:.2f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}")
+    print(f"{took:.3f} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}")
+
+
+def alone(what: str, state: str) -> tuple[float, float]:
+    """Run one of them in a process of its own, so that its memory is its own."""
+    command = [sys.executable, "-m", "bench.log_verify", "--one", what, state]
+    seconds, megabytes = map(float, subprocess.run(command, capture_output=True, check=True).stdout.split())
+    return seconds, megabytes
+
+
+def rows() -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as state:
+        write(Path(state) / JOURNAL, RECORDS)
+        least, _ = alone("hash the lines", state)
+        seconds, megabytes = alone("log verify", state)
+    name = f"log verify, {RECORDS:,} records"
+    row = within(name, seconds, "s", at_most=SECONDS)
+    yield row._replace(peer=f"hashing alone {duration(least)}", ratio=seconds / least)
+    yield within(f"{name}: memory", megabytes, "MB", at_most=MEGABYTES)
 
 
 def main(count: int, folder: str | None) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as name:
-        write(Path(name) / JOURNAL, count)
-        size = (Path(name) / JOURNAL).stat().st_size
-        print(f"{count} records, {size / 1e6:.0f} MB")
-        floor = 0.0
+    with tempfile.TemporaryDirectory(dir=folder) as state:
+        write(Path(state) / JOURNAL, count)
+        print(f"{count} records, {(Path(state) / JOURNAL).stat().st_size / 1e6:.0f} MB")
         for what in WHAT:
-            command = [sys.executable, os.fspath(__file__), "--one", what, name]
-            took, megabytes = map(float, subprocess.run(command, capture_output=True, check=True).stdout.split())
-            floor = floor or took
-            print(f"{what:20}{took:8.2f} s{megabytes:8.0f} MB{took / floor:8.1f} times hashing")
+            seconds, megabytes = alone(what, state)
+            print(f"{what:20}{seconds:8.2f} s{megabytes:8.0f} MB")
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["--one", what_, state_]:
-            measure(what_, Path(state_))
+            one(what_, Path(state_))
         case [*words]:
-            main(int(words[0]) if words else 1_000_000, words[1] if len(words) > 1 else None)
+            main(int(words[0]) if words else RECORDS, words[1] if len(words) > 1 else None)
