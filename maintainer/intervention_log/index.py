@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from maintainer.errors import LogError
@@ -169,9 +169,14 @@ class Index:
 
     def _insert(self, connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         """Insert; where another process has just copied the same record, its row stays."""
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        if rows:
-            connection.execute(dialect.insert(table).on_conflict_do_nothing(), rows)
+        if not rows:
+            return
+        if connection.dialect.name == "postgresql":
+            from sqlalchemy.dialects import postgresql  # noqa: PLC0415 (15 ms, and most logs are indexed in SQLite)
+
+            connection.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
+        else:
+            connection.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
 
     @contextmanager
     def _said(self) -> Iterator[None]:

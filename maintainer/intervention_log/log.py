@@ -204,11 +204,11 @@ class InterventionLog:
         return self._opened_index
 
     def _open_index(self) -> "Index | None":
-        from maintainer.intervention_log import index  # noqa: PLC0415 (SQLAlchemy takes 270 ms to import)
-
         origin = self._origin or self._first_origin()
         if not origin:
             return None
+        from maintainer.intervention_log import index  # noqa: PLC0415 (SQLAlchemy takes 100 ms to import)
+
         if self._index_settings is None:
             return index.sqlite_index(self._state, self._path, origin)
         return index.postgresql_index(self._index_settings, self._index_password, self._path, origin)
