@@ -1,7 +1,5 @@
 """The zipapp that this very program runs from."""
 
-import hashlib
-
 
 def path():
     """Path of the zipapp; None for a program that runs from its sources."""
@@ -10,6 +8,8 @@ def path():
 
 def sha256():
     """Digest of its bytes; None where they cannot be read any more."""
+    import hashlib  # noqa: PLC0415 (2 ms, and only one program asks)
+
     try:
         with open(path() or "", "rb") as file:
             return hashlib.sha256(file.read()).hexdigest()

@@ -7,12 +7,10 @@ request cannot change anything, whatever it says.
 import importlib
 import os
 import sys
-import traceback
 
-from maintainer.node import envelope, journal, looking, place
+from maintainer.node import envelope, looking, place
 from maintainer.node.deadline import Deadline
 from maintainer.node.envelope import BadRequest, Failed, Refused, Trouble
-from maintainer.node.installation import Installation
 from maintainer.node.policy import Policy
 
 PACKAGES = ("maintainer.node", "tasks.node")
@@ -27,17 +25,18 @@ def main(stream):
 
 def main_prepared():
     """Answer for a program that lies on the node: by the node's own policy, and with a word to the node's own log."""
-    _end_with(respond(sys.stdin.buffer, lambda fields: Installation().admit(fields), journal.warn))
+    journal = _ours("journal")
+    _end_with(respond(sys.stdin.buffer, _policy_of_the_node, journal.warn))
 
 
 def main_operation(key):
     """Carry out what was launched as a unit of its own; the node's policy is asked again."""
-    supervision = importlib.import_module("maintainer.node.supervision")
+    supervision = _ours("supervision")
     asked = supervision.asked_of(place.STATE, key)
 
     def work(deadline):
         program = find(asked["verb"], asked["program"])
-        return _run(program, asked["request"], Installation().admit(asked), deadline)
+        return _run(program, asked["request"], _policy_of_the_node(asked), deadline)
 
     supervision.carry_out(supervision.Job(place.STATE, key, asked["deadline_seconds"], work))
 
@@ -51,6 +50,15 @@ def _end_with(raw):
 
 def _policy_sent(fields):
     return Policy(fields["policy"])
+
+
+def _policy_of_the_node(fields):
+    return _ours("installation").Installation().admit(fields)
+
+
+def _ours(name):
+    # Loaded where it is needed: the program is compiled anew for each request, and that is most of what one costs.
+    return importlib.import_module("maintainer.node." + name)
 
 
 def respond(stream, policy_for=_policy_sent, note=None):
@@ -83,7 +91,7 @@ def _observer(policy_for):
         program = find("observe", fields["program"])
         policy = policy_for(fields)
         if getattr(program, "GENTLE", False):
-            importlib.import_module("maintainer.node.kernel").be_gentle()
+            _ours("kernel").be_gentle()
         return _run(program, fields["request"], policy, deadline)
 
     return observe
@@ -101,7 +109,7 @@ def _act(fields, policy_for):
         if "launch" in fields:
             return envelope.write_answer(_launch(fields, program, policy))
         if getattr(program, "GENTLE", False):
-            importlib.import_module("maintainer.node.kernel").be_gentle()
+            _ours("kernel").be_gentle()
         return envelope.write_answer(_run(program, fields["request"], policy, deadline))
     finally:
         deadline.release()
@@ -110,13 +118,13 @@ def _act(fields, policy_for):
 def _check_lease(fields, program, policy):
     """Whoever is not the newest holder of this node's lease changes nothing here."""
     if not getattr(program, "ASKS_FOR_LEASE", False):
-        lease, state = (importlib.import_module("maintainer.node." + name) for name in ("lease", "state"))
+        lease, state = map(_ours, ("lease", "state"))
         lease.require(state.folder(policy), lease.claim(fields.get("lease")))
 
 
 def _launch(fields, program, policy):
     names = ("kernel", "launching", "state", "supervision")
-    kernel, launching, state, supervision = (importlib.import_module("maintainer.node." + name) for name in names)
+    kernel, launching, state, supervision = map(_ours, names)
     gentle = getattr(program, "GENTLE", True)
 
     def work(deadline):
@@ -155,6 +163,11 @@ def _run(program, request, policy, deadline):
     except OSError as error:
         raise Failed("the system said: {}".format(error.strerror or type(error).__name__)) from error
     except Exception as error:
-        frame = traceback.extract_tb(sys.exc_info()[2])[-1]
-        what = "{} in {}:{}".format(type(error).__name__, os.path.basename(frame.filename), frame.lineno)
+        what = "{} in {}:{}".format(type(error).__name__, *_innermost(error.__traceback__))
         raise Failed("the program on the node broke: " + what, "please report this") from error
+
+
+def _innermost(trace):
+    while trace.tb_next:
+        trace = trace.tb_next
+    return os.path.basename(trace.tb_frame.f_code.co_filename), trace.tb_lineno
