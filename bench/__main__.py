@@ -36,6 +36,9 @@ Measured = tuple[Row, float]
 def main(names: list[str]) -> int:
     if names[:1] == ["--rows"]:
         return _rows(names[1])
+    if unknown := set(names) - set(BENCHES):
+        print(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
     begun = [_bench(name) for name in names or BENCHES]
     print(table(one for measured, _ in begun for one in measured))
     return int(any(why for _, why in begun))
@@ -90,4 +93,7 @@ def _rest(process: subprocess.Popen[str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
