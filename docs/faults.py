@@ -29,16 +29,8 @@ class Row(NamedTuple):
 
 SECTIONS: dict[str, dict[int, Row]] = {
     "The agent and its log": {
-        1: Row(
-            "the run is killed at any of its system calls",
-            "no effect without an intent; the next run settles it",
-            "of a whole run, its writes to the log alone",
-        ),
-        2: Row(
-            "it is killed again while it settles",
-            "settling twice is settling once",
-            "killed right after it settled, not before",
-        ),
+        1: Row("the run is killed at any of its system calls", "no effect without an intent; the next run settles it"),
+        2: Row("it is killed again while it settles", "settling twice is settling once"),
         3: Row("the power fails between intent and outcome", "settled by the next run"),
         4: Row("the disk reports an error at fdatasync", "the run stops; that descriptor is never used again"),
         5: Row("the state volume has no room", "nothing begins; the reserve carries the record that says so"),
