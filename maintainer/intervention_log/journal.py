@@ -50,8 +50,8 @@ class Journal:
         self._head = chain.GENESIS
         self._descriptor = self._open()
         self._lock = Lock(self._descriptor, self.path, fcntl.LOCK_EX)
-        self._opened = os.fstat(self._descriptor)
         try:
+            self._opened = os.fstat(self._descriptor)
             self._reserve.take()
             self._head = self._find_head()
             with self.alone():
