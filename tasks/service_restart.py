@@ -201,7 +201,7 @@ def _after(node: sdk.Node) -> dict[str, tuple[str, ...]]:
 class Together(NamedTuple):
     """Services that have to do with each other, in starting order, and those of the node that are due.
 
-    They are one subject: what was stopped for another service's sake is started with it, or by the next look.
+    They are one subject, and what is done to them is one operation on the node.
     """
 
     services: tuple[str, ...]
@@ -211,31 +211,35 @@ class Together(NamedTuple):
 
     def steps(self, params: RestartParams) -> Iterator[sdk.Step]:
         """Dependents stop first and start last; then the node proves that it serves."""
-        stop = {name: reason for name in self.services if (reason := self._stopped_because(name))}
-        start = {name: stop.get(name) or self.due[name] for name in self.services if name in stop or name in self.due}
-        if not start:
+        reasons = {name: reason for name in self.services if (reason := self._reason(name))}
+        if not reasons:
             return
-        stops = tuple(self._stop(name, stop[name]) for name in reversed(stop))
-        if self._used(stops):
-            yield from sdk.drain(self._subject, stops[0].reason, params)
-        yield from stops
-        yield from (self._start(name, reason) for name, reason in start.items())
+        stopped = tuple(name for name in reasons if self._runs(name))
+        action = sdk.RestartServices(services=tuple(reasons), stop_first=stopped)
+        reason = self._together(reasons)
+        costs = any(self._serves(name) for name in stopped)
+        if costs and self.facts.dicom is not None and self.facts.dicom.answered:
+            yield from sdk.drain(self._subject, reason, params)
+        risk = sdk.Risk.OUTAGE if costs else sdk.Risk.SLOWER
+        yield self._step(action.title, reason, action, risk, self._longest(action))
         within = params.serves_within
         proof = sdk.ProveService(within=within)
-        last = next(reversed(start.values()))
-        yield self._step("prove that the node serves", last, proof, sdk.Risk.READS, within)
+        yield self._step("prove that the node serves", reason, proof, sdk.Risk.READS, within)
 
     @property
     def _subject(self) -> str:
         return ", ".join(self.services)
 
-    def _stopped_because(self, name: str) -> str:
-        if not self._runs(name):
-            return ""
-        if name in self.due:
-            return self.due[name]
+    def _reason(self, name: str) -> str:
+        """Say why a service takes part: it is due, or it runs and needs one that is taken down."""
+        if name in self.due or not self._runs(name):
+            return self.due.get(name, "")
         needed = [one for one in self.services if one in self.due and self._runs(one) and self._needs(name, one)]
-        return f"it needs {needed[0]}, which is restarted: {self.due[needed[0]]}" if needed else ""
+        return f"it needs {needed[0]}" if needed else ""
+
+    def _together(self, reasons: Mapping[str, str]) -> str:
+        alone = next(iter(reasons.values())) if len(reasons) == 1 else ""
+        return alone or "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
 
     def _needs(self, name: str, other: str) -> bool:
         return name in sdk.dependents(_after(self.node), other)
@@ -243,24 +247,21 @@ class Together(NamedTuple):
     def _runs(self, name: str) -> bool:
         return self.facts.services[name].state == "running"
 
-    def _used(self, stops: tuple[sdk.Step, ...]) -> bool:
-        """Whether associations could be open: the archive answers, and something goes down that serves."""
-        answers = self.facts.dicom is not None and self.facts.dicom.answered
-        return answers and any(step.risk is sdk.Risk.OUTAGE for step in stops)
-
-    def _stop(self, name: str, reason: str) -> sdk.Step:
+    def _serves(self, name: str) -> bool:
         """What serves nobody now is stopped without costing an outage."""
         probe = _probe_of(name, self.node, self.facts)
-        risk = sdk.Risk.OUTAGE if probe is None or probe.answered else sdk.Risk.SLOWER
-        action = sdk.ServiceAction(verb="stop", service=name)
-        return self._step(f"stop {name}", reason, action, risk, self.node.services[name].timeout)
+        return probe is None or probe.answered
 
-    def _start(self, name: str, reason: str) -> sdk.Step:
-        action = sdk.ServiceAction(verb="start", service=name)
-        return self._step(f"start {name}", reason, action, sdk.Risk.SLOWER, self.node.services[name].timeout)
+    def _longest(self, action: sdk.RestartServices) -> timedelta:
+        """Each service may take its time to stop, and again to start."""
+        each = (self.node.services[name].timeout for name in (*action.stop_first, *action.services))
+        return sum(each, TO_LAUNCH)
 
     def _step(self, title: str, reason: str, action: sdk.Action, risk: sdk.Risk, longest: timedelta) -> sdk.Step:
         return sdk.Step(subject=self._subject, title=title, reason=reason, action=action, risk=risk, timeout=longest)
 
+
+TO_LAUNCH = timedelta(seconds=15)
+"""What launching it and fetching its verdict may take beside the services' own times."""
 
 MEMORY = "memory-bytes"

@@ -11,7 +11,7 @@ from maintainer.links.node_observer import NodeObserver
 from maintainer.links.operation import carry_out
 from maintainer.links.outage import Outage
 from maintainer.links.reboot import reboot
-from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, ServiceAction, Sql
+from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql
 
 
 class NodeActor:
@@ -36,10 +36,11 @@ class NodeActor:
                 self._lease.check()
                 with self._link.acting() as session:
                     return session.perform(text, timeout)
-            case ServiceAction(verb=verb, service=service):
-                if verb == "stop":
+            case RestartServices(services=services, stop_first=stop_first):
+                if stop_first:
                     self._outage.begins()
-                return carry_out(self._link, step, "service", {"verb": verb, "service": service}, timeout)
+                request: dict[str, JsonValue] = {"services": list(services), "stop_first": list(stop_first)}
+                return carry_out(self._link, step, "restart", request, timeout)
             case NodeOperation(program=program, request=request):
                 return carry_out(self._link, step, program, request, timeout)
             case Drain():

@@ -129,9 +129,17 @@ class Rebooting(Value):
     boot_id: Line
 
 
-class ServiceDone(Value):
-    seconds: Annotated[float, Field(ge=0)]
-    state: Literal["running", "stopped"]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class ServiceUp(Value):
+    did: Literal["restarted", "started", "left"]
+    down_seconds: Seconds | None
+
+
+class Restarted(Value):
+    seconds: Seconds
+    services: dict[Name, ServiceUp]
 
 
 class LeaseToken(Value):
@@ -213,7 +221,7 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     "launch": TypeAdapter(Launched),
     "operation": TypeAdapter(Operation),
     "cancel": TypeAdapter(Cancelled),
-    "service": TypeAdapter(ServiceDone),
+    "restart": TypeAdapter(Restarted),
     "reboot": TypeAdapter(Rebooting),
     "quarantine": TypeAdapter(Quarantined),
     "expire": TypeAdapter(Expired),

@@ -8,9 +8,10 @@ import datetime as dt
 import hashlib
 import json
 from enum import StrEnum
-from typing import Annotated, Literal
+from itertools import groupby
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from maintainer.model.values import Duration, Name, Value
 
@@ -24,12 +25,33 @@ class Sql(Value):
     text: str
 
 
-class ServiceAction(Value):
-    """Start or stop a service of the node's inventory."""
+class RestartServices(Value):
+    """Restart services of the node's inventory, or start those that do not run, as one operation there.
 
-    kind: Literal["service"] = "service"
-    verb: Literal["start", "stop"]
-    service: Name
+    There is no action that only stops a service: what was stopped is started, whatever becomes of controller and link.
+    """
+
+    kind: Literal["restart-services"] = "restart-services"
+    services: tuple[Name, ...] = Field(min_length=1, description="in starting order; all of them run in the end")
+    stop_first: tuple[Name, ...] = Field((), description="those of them that may be stopped for it")
+
+    @model_validator(mode="after")
+    def _starts_what_it_stops(self) -> Self:
+        if len(set(self.services)) < len(self.services) or not set(self.stop_first) <= set(self.services):
+            raise ValueError("what is stopped is not part of what runs in the end, or a service is named twice")
+        return self
+
+    @property
+    def title(self) -> str:
+        """Say what happens, in starting order.
+
+        >>> RestartServices(services=("database", "archive"), stop_first=("database", "archive")).title
+        'restart database, archive'
+        >>> RestartServices(services=("database", "archive"), stop_first=("database",)).title
+        'restart database, start archive'
+        """
+        verbs = groupby(self.services, lambda name: "restart" if name in self.stop_first else "start")
+        return ", ".join(f"{verb} {', '.join(names)}" for verb, names in verbs)
 
 
 class NodeOperation(Value):
@@ -62,7 +84,7 @@ class ProveService(Value):
     within: Duration
 
 
-Action = Annotated[Sql | ServiceAction | NodeOperation | Drain | Reboot | ProveService, Field(discriminator="kind")]
+Action = Annotated[Sql | RestartServices | NodeOperation | Drain | Reboot | ProveService, Field(discriminator="kind")]
 
 
 class Risk(StrEnum):

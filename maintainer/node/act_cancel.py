@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 
 from maintainer.node import operations, state, supervision
 from maintainer.node.envelope import mapping
@@ -24,4 +23,4 @@ def _terminate(pid, started):
     """Tell its supervisor, unless that is gone and its number is another process's."""
     with contextlib.suppress(OSError):
         if operations.started(pid) == started:
-            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, supervision.CANCEL)

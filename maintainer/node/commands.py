@@ -54,7 +54,7 @@ def _wait(process, until):
         if ended or time.monotonic() >= until:
             return output
         select.select([], [], [], pause)
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, 0.02)
 
 
 def _drain(pipe):

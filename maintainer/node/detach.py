@@ -21,10 +21,12 @@ def has_systemd():
 def as_unit(key, seconds, *, gentle):
     """Start the program that lies on this node anew, as the unit maintainer-ID; it reads what to do from its note.
 
+    It ends by itself within these seconds.
+
     Raises:
         Failed: systemd said no, so that nothing was started.
     """
-    limits = ["RuntimeMaxSec={}".format(int(seconds + supervision.GRACE + _SLACK)), "StandardInput=null"]
+    limits = ["RuntimeMaxSec={}".format(int(seconds + _SLACK)), "StandardInput=null"]
     # What a start command leaves running is a service that was started, not a part of the operation.
     limits += ["KillMode=process"]
     limits += ["IOSchedulingClass=idle", "Nice=10"] if gentle else []

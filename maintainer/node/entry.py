@@ -33,12 +33,12 @@ def main_operation(key):
     """Carry out what was launched as a unit of its own; the node's policy is asked again."""
     supervision = _ours("supervision")
     asked = supervision.asked_of(place.STATE, key)
+    program = find(asked["verb"], asked["program"])
 
-    def work(deadline):
-        program = find(asked["verb"], asked["program"])
-        return _run(program, asked["request"], _policy_of_the_node(asked), deadline)
+    def by_policy(do):
+        return lambda deadline: _run(do, asked["request"], _policy_of_the_node(asked), deadline)
 
-    supervision.carry_out(supervision.Job(place.STATE, key, asked["deadline_seconds"], work))
+    supervision.carry_out(_job(program, place.STATE, asked, by_policy))
 
 
 def _end_with(raw):
@@ -92,7 +92,7 @@ def _observer(policy_for):
         policy = policy_for(fields)
         if getattr(program, "GENTLE", False):
             _ours("kernel").be_gentle()
-        return _run(program, fields["request"], policy, deadline)
+        return _run(program.run, fields["request"], policy, deadline)
 
     return observe
 
@@ -107,10 +107,13 @@ def _act(fields, policy_for):
         policy = policy_for(fields)
         _check_lease(fields, program, policy)
         if "launch" in fields:
+            getattr(program, "check", _accept)(fields["request"], policy)
             return envelope.write_answer(_launch(fields, program, policy))
+        if getattr(program, "LAUNCHED_ONLY", False):
+            raise Refused("{} is only launched, apart from the connection".format(fields["program"]))
         if getattr(program, "GENTLE", False):
             _ours("kernel").be_gentle()
-        return envelope.write_answer(_run(program, fields["request"], policy, deadline))
+        return envelope.write_answer(_run(program.run, fields["request"], policy, deadline))
     finally:
         deadline.release()
 
@@ -123,17 +126,32 @@ def _check_lease(fields, program, policy):
 
 
 def _launch(fields, program, policy):
-    names = ("kernel", "launching", "state", "supervision")
-    kernel, launching, state, supervision = map(_ours, names)
+    names = ("kernel", "launching", "state")
+    kernel, launching, state = map(_ours, names)
     gentle = getattr(program, "GENTLE", True)
 
-    def work(deadline):
-        if gentle:
-            kernel.be_gentle()
-        return _run(program, fields["request"], policy, deadline)
+    def gently(do):
+        def work(deadline):
+            if gentle:
+                kernel.be_gentle()
+            return _run(do, fields["request"], policy, deadline)
 
-    job = supervision.Job(state.folder(policy), fields["launch"], fields["deadline_seconds"], work)
+        return work
+
+    job = _job(program, state.folder(policy), fields, gently)
     return launching.launch(fields, job, prepared=policy.prepared, gentle=gentle)
+
+
+def _accept(_request, _policy):
+    """What a program does not check before it is launched, it says in its verdict."""
+
+
+def _job(program, path, fields, doing):
+    rescue = getattr(program, "rescue", None)
+    job = _ours("supervision").Job
+    return job(
+        path, fields["launch"], fields["deadline_seconds"], doing(program.run), doing(rescue) if rescue else None
+    )
 
 
 def find(verb, program):
@@ -152,10 +170,10 @@ def find(verb, program):
     raise Refused("there is no program {} to {}".format(program, verb), "both ends must be of one version")
 
 
-def _run(program, request, policy, deadline):
+def _run(do, request, policy, deadline):
     # An exception's own text may carry a path of a patient's object: it stays on the node.
     try:
-        return program.run(request, policy, deadline)
+        return do(request, policy, deadline)
     except Trouble:
         raise
     except ValueError as error:

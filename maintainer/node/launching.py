@@ -22,7 +22,7 @@ def launch(fields, job, *, prepared, gentle):
         Refused: another operation runs, or had this id.
         Failed: it could not be started; then nothing was.
     """
-    path, key, seconds, _ = job
+    path, key = job.path, job.key
     with state.alone(path) as locked:
         lease.require(path, lease.claim(fields.get("lease")))
         earlier = operations.launch_of(path, key)
@@ -34,7 +34,7 @@ def launch(fields, job, *, prepared, gentle):
         try:
             operations.prune(path)
             if prepared and detach.has_systemd():
-                detach.as_unit(key, seconds, gentle=gentle)
+                detach.as_unit(key, job.longest, gentle=gentle)
             else:
                 detach.as_process(job, locked)
         except BaseException:

@@ -17,6 +17,7 @@ _PROPERTIES = "LoadState,ActiveState,SubState,MainPID,ActiveEnterTimestampMonoto
 # A daemon writes its pid file after it was started; a much younger process has only inherited the number.
 _SLACK = timedelta(seconds=60)
 _STATUS_SECONDS = 30
+_SILENT = "systemctl did not answer"
 
 
 class State(NamedTuple):
@@ -44,12 +45,22 @@ def state_of(service, seconds):
         return _unknown("the status could not be asked for: {}".format(error.strerror))
 
 
+def lives(state):
+    """Whether what ran then still does, without asking for its status."""
+    return state.state == RUNNING and (state.pid is None or _process(state.pid) is not None)
+
+
+def is_silent(state):
+    """Whether it is unknown because systemd could not be asked."""
+    return state.detail.startswith(_SILENT)
+
+
 def _unit_state(service, seconds):
     argv = ["systemctl", "show", "--no-pager", "--property=" + _PROPERTIES, "--", service.unit]
     result = commands.run(argv, seconds, environment=systemctl_environment())
     fields = dict(word.split("=", 1) for word in result.output.split() if "=" in word)
     if result.status != 0 or "ActiveState" not in fields:
-        return _unknown("systemctl did not answer: {}".format(result.output or result.status))
+        return _unknown("{}: {}".format(_SILENT, result.output or result.status))
     if fields.get("LoadState") != "loaded":
         return _unknown("systemd has no such unit ({})".format(fields.get("LoadState")))
     detail = "{} ({})".format(fields["ActiveState"], fields.get("SubState"))

@@ -11,7 +11,8 @@ from maintainer.model.window import Window
 from maintainer.planning.policy import policy_of
 
 _NEEDS: tuple[tuple[str, Callable[[Node], object]], ...] = (
-    ("service", lambda node: node.services),
+    ("restart", lambda node: node.services),
+    ("services", lambda node: node.services),
     ("cleanup", lambda node: node.cleanup),
     ("quarantine", lambda node: node.cleanup),
     ("expire", lambda node: node.cleanup),

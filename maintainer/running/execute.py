@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from collections.abc import Collection
 from itertools import groupby
 from typing import NamedTuple
 
@@ -13,8 +12,8 @@ from maintainer.model.plan import (
     ProveService,
     Reboot,
     Refuse,
+    RestartServices,
     Risk,
-    ServiceAction,
     Severity,
     Step,
     Steps,
@@ -53,8 +52,8 @@ class Executor:
     def perform(self, steps: tuple[Step, ...]) -> Grave | None:
         """Perform the steps; answers after what this node must be left alone, if there was anything.
 
-        A subject is begun only when all of its steps fit the window, and once begun it is finished: a service that
-        was stopped is started, whatever the clock, a person or a full log says.
+        A subject is begun only when all of its steps fit the window, and once begun it is finished: whatever the
+        clock, a person or a full log says, what was restarted is proven.
 
         Raises:
             LogError: a record could not be written; the subject that had begun was finished first.
@@ -69,7 +68,7 @@ class Executor:
                 raise self._log_error
             if _grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
-                return Grave(subject[0], ending, of_service=self._may_be_down(subject, ending))
+                return Grave(subject[0], ending, of_service=_may_be_down(subject, ending))
         return None
 
     def skip(self, steps: tuple[Step, ...], reason: Reason, detail: str = "") -> None:
@@ -100,8 +99,8 @@ class Executor:
         return ending
 
     def _no_longer_admitted(self, before: tuple[Step, ...], step: Step) -> NotRun | None:
-        """Before the first stop that something was waited for, ask again; after it, what has begun is finished."""
-        if not before or step.risk is not Risk.OUTAGE or _touches_service(before):
+        """Before an outage that something was waited for, ask again."""
+        if not before or step.risk is not Risk.OUTAGE:
             return None
         return self._crew.gate.still_admits(self.assignment.node)
 
@@ -152,20 +151,15 @@ class Executor:
                 return done
         return Failed(error=f"still due after it was done: {reason}")
 
-    def _may_be_down(self, subject: tuple[Step, ...], ending: Ending) -> bool:
-        """When somebody else held the node before anything was stopped, nothing is down."""
-        done = (one.step for one in self.reports if one.step in subject and isinstance(one.ending, Done))
-        stopped = any(isinstance(step.action, ServiceAction | Reboot) for step in done)
-        return _touches_service(subject) and (stopped or not isinstance(ending, NotRun))
-
     def _bring_back(self, subject: tuple[Step, ...], ending: Ending) -> Ending | None:
-        """After a stop or start that went wrong, look once more and start what is found stopped."""
-        if not _touches_service(subject) or isinstance(ending, NotRun):
+        """The node starts what it stopped; where it could not, as when all of it was killed, look and start it now."""
+        if not _may_be_down(subject, ending):
             return None
         answer = self._crew.eyes.look(self.assignment, self._observer)
         due = answer.steps if isinstance(answer, Steps) else ()
         again = _only_starts(tuple(step for step in due if step.subject == subject[0].subject))
-        return self._perform_steps(again) if again else None
+        brought = self._perform_steps(again) if again else None
+        return brought if isinstance(brought, Done) else None
 
     def _watch_partners(self, subject: tuple[Step, ...], ending: Ending) -> None:
         """After an outage, see that whoever served in this node's place still does."""
@@ -201,20 +195,29 @@ def _partner_lost(node: str, lost: PartnerProof) -> Finding:
 
 
 def _touches_service(steps: tuple[Step, ...]) -> bool:
-    return any(isinstance(step.action, ServiceAction | Reboot | ProveService) for step in steps)
+    return any(isinstance(step.action, RestartServices | Reboot) for step in steps)
+
+
+def _may_be_down(subject: tuple[Step, ...], ending: Ending) -> bool:
+    """When somebody else held the node, or it was not let go down, nothing was stopped."""
+    return _touches_service(subject) and not isinstance(ending, NotRun)
 
 
 def _only_starts(due: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Keep the starts of what is stopped, and the proof; nothing where nothing is stopped."""
-    acts = {(step.action.verb, step.action.service) for step in due if isinstance(step.action, ServiceAction)}
-    wanted = {service for verb, service in acts if verb == "start" and ("stop", service) not in acts}
-    return tuple(step for step in due if wanted and _starts_or_proves(step, wanted))
+    """Start what is stopped and prove it, and stop nothing; nothing where nothing is stopped."""
+    found = [step for step in due if isinstance(step.action, RestartServices | ProveService)]
+    actions = [step.action for step in found if isinstance(step.action, RestartServices)]
+    if not any(set(action.services) - set(action.stop_first) for action in actions):
+        return ()
+    return tuple(_without_stop(step) for step in found)
 
 
-def _starts_or_proves(step: Step, wanted: Collection[str]) -> bool:
-    if isinstance(step.action, ServiceAction):
-        return step.action.verb == "start" and step.action.service in wanted
-    return isinstance(step.action, ProveService)
+def _without_stop(step: Step) -> Step:
+    if not isinstance(step.action, RestartServices):
+        return step
+    stopped = tuple(name for name in step.action.services if name not in step.action.stop_first)
+    action = RestartServices(services=stopped)
+    return step.model_copy(update={"action": action, "title": action.title, "risk": Risk.SLOWER})
 
 
 def _grave(subject: tuple[Step, ...], ending: Ending) -> bool:

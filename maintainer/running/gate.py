@@ -9,7 +9,7 @@ from threading import Event
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.model.inventory import Inventory
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import ProveService, Reboot, Refuse, Risk, ServiceAction, Step
+from maintainer.model.plan import ProveService, Reboot, Refuse, RestartServices, Risk, Step
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
 from maintainer.planning.admission import ClockWatch, PartnerProof, admit, partner_guard
@@ -80,9 +80,9 @@ class Gate:
         return tuple(one for one in now if one.node in before and not one.serves)
 
     def time_for(self, assignment: Assignment, step: Step) -> timedelta:
-        """A step's timeout, cut at the end of the window; what stops or starts a service is never cut short."""
+        """A step's timeout, cut at the end of the window; what restarts a service is never cut short."""
         occurrence = self.open_windows.get(assignment.params.window)
-        if occurrence is None or isinstance(step.action, ServiceAction | Reboot | ProveService):
+        if occurrence is None or isinstance(step.action, RestartServices | Reboot | ProveService):
             return step.timeout
         return max(timedelta(seconds=1), min(step.timeout, occurrence.closes - self.clock()))
 

@@ -23,16 +23,13 @@ class Shown(NamedTuple):
         return 1 if self.cause else 0
 
 
-def _service(verb: str) -> dict[str, Any]:
-    return {"kind": "service", "verb": verb, "service": "archive"}
-
-
 def _quarantine(root: str) -> dict[str, Any]:
     return {"kind": "node-operation", "program": "quarantine", "request": {"root": root}}
 
 
 VACUUM = {"kind": "sql", "text": 'VACUUM (ANALYZE, TRUNCATE FALSE, SKIP_LOCKED) "public"."access_log"'}
 REBUILD = {"kind": "sql", "text": 'REINDEX INDEX CONCURRENTLY "public"."send_queue_due"'}
+RESTART = {"kind": "restart-services", "services": ["archive"], "stop_first": ["archive"]}
 PROOF = {"kind": "prove-service", "within": "2m"}
 EXPECTED = {
     "truncated-object": Shown("dicom-integrity", cause="object-size"),
@@ -42,7 +39,7 @@ EXPECTED = {
     "bloated-index": Shown("db-reindex", (REBUILD,)),
     "dead-rows": Shown("db-vacuum", (VACUUM,)),
     "full-spool": Shown("disk-cleanup", (_quarantine("logs"), _quarantine("spool"))),
-    "hung-archive": Shown("service-restart", (_service("stop"), _service("start"), PROOF)),
+    "hung-archive": Shown("service-restart", (RESTART, PROOF)),
 }
 
 

@@ -9,24 +9,24 @@ import pytest
 from tests.e2e.driver import Controller, controller, finished
 from tests.practice_fixture import Practice
 
-RESTART = ["stop archive", "start archive", "prove that the node serves"]
+RESTART = ["restart archive", "prove that the node serves"]
 
 
 def endings_on_record(me: Controller) -> list[tuple[str, str]]:
     return [(record["title"], record["ending"]) for record in me.records() if record["kind"] == "outcome"]
 
 
-def until_it_stops(process: "subprocess.Popen[str]") -> None:
+def until_it_restarts(process: "subprocess.Popen[str]") -> None:
     assert process.stdout is not None
-    assert any("stop archive …" in line for line in process.stdout)
+    assert any("restart archive …" in line for line in process.stdout)
 
 
-def test_a_reader_that_goes_away_does_not_part_a_stop_from_its_start(mended: Practice, tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_does_not_part_a_restart_from_its_proof(mended: Practice, tmp_path: Path) -> None:
     """`maintainer run | head`: nobody is told any more, and everything is done and on record all the same."""
     me = controller(tmp_path, {"pacs-a": mended})
     mended.break_("hung-archive")
     run = me.start("run", "--yes", "--task", "service-restart")
-    until_it_stops(run)
+    until_it_restarts(run)
     assert run.stdout is not None
     run.stdout.close()
     run.stdout = None
@@ -35,11 +35,11 @@ def test_a_reader_that_goes_away_does_not_part_a_stop_from_its_start(mended: Pra
 
 
 def test_a_terminal_that_goes_away_is_a_request_to_stop(mended: Practice, tmp_path: Path) -> None:
-    """SIGHUP after the stop: the service is started again, and the run ends as one that was asked to."""
+    """SIGHUP during the restart: it is finished and proven, and the run ends as one that was asked to."""
     me = controller(tmp_path, {"pacs-a": mended})
     mended.break_("hung-archive")
     run = me.start("run", "--yes", "--task", "service-restart", "--task", "db-vacuum")
-    until_it_stops(run)
+    until_it_restarts(run)
     run.send_signal(signal.SIGHUP)
     assert finished(run).code == 130
     assert endings_on_record(me) == [(title, "done") for title in RESTART]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maintainer.errors import ActionFailed, CouldNotLook, NodeHeld, StillInUse
-from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, ServiceAction, Sql
+from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql
 from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery
 
 HELLO = {"hostname": "fake", "machine_id_sha256": None, "python": "3.11.2", "user": "m", "mounts": []}
@@ -81,16 +81,15 @@ class FakeNode:
         self.trouble(action)
         self.performed.append(action)
         self._do(action, timeout)
-        if isinstance(action, ServiceAction | NodeOperation):
+        if isinstance(action, RestartServices | NodeOperation):
             self.operations[step] = {"state": "finished", "ok": True, "ended_at": NOW.isoformat()}
         return {"boot_id": f"boot-{self.boot}"} if isinstance(action, Reboot) else {}
 
     def _do(self, action: Action, timeout: timedelta) -> None:
         match action:
-            case ServiceAction(verb="stop"):
-                self.archive, self.hung = "stopped", False
-            case ServiceAction(verb="start"):
-                self.archive, self.archive_started = "running", NOW
+            case RestartServices(stop_first=stop_first):
+                if stop_first or self.archive != "running":
+                    self.archive, self.archive_started, self.hung = "running", NOW, False
             case Drain():
                 if self.associations:
                     raise StillInUse(f"{self.associations} open DICOM associations did not end")

@@ -90,7 +90,7 @@ put "$policy" 644 <<'POLICY'
     "act": [
       "expire",
       "quarantine",
-      "service"
+      "restart"
     ]
   },
   "services": {

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import ProveService, Risk, ServiceAction, Sql, Step
+from maintainer.model.plan import ProveService, RestartServices, Risk, Sql, Step
 from maintainer.model.window import Occurrence
 from maintainer.planning.admission import ClockWatch, PartnerProof, admit
 
@@ -20,15 +20,15 @@ MINUTE = dt.timedelta(minutes=1)
 VACUUM = Step(
     subject="t", title="t", reason="r", action=Sql(text="VACUUM t"), risk=Risk.SLOWER, timeout=dt.timedelta(hours=1)
 )
-STOP = Step(
+RESTART = Step(
     subject="archive",
     title="t",
     reason="r",
-    action=ServiceAction(verb="stop", service="archive"),
+    action=RestartServices(services=("archive",), stop_first=("archive",)),
     risk=Risk.OUTAGE,
     timeout=5 * MINUTE,
 )
-PROVE = STOP.model_copy(update={"action": ProveService(within=5 * MINUTE), "risk": Risk.READS})
+PROVE = RESTART.model_copy(update={"action": ProveService(within=5 * MINUTE), "risk": Risk.READS})
 
 
 def clock(
@@ -109,15 +109,15 @@ def test_the_zone_in_which_now_is_written_does_not_matter() -> None:
 def test_an_outage_needs_a_partner_that_serves() -> None:
     """No proof, a proof of another node, and a partner that does not serve: all of them mean no."""
     for proofs in [(), (yes("pacs-z"),), (no("pacs-b"),), (yes("pacs-a"), no("pacs-b"))]:
-        refused = ask(STOP, partners=("pacs-b",), proofs=proofs)
+        refused = ask(RESTART, partners=("pacs-b",), proofs=proofs)
         assert refused is not None
         assert refused.reason is Reason.PARTNER_NOT_SERVING
-    assert ask(STOP, partners=("pacs-b",), proofs=(yes("pacs-b"),)) is None
+    assert ask(RESTART, partners=("pacs-b",), proofs=(yes("pacs-b"),)) is None
 
 
 def test_what_the_partners_answered_is_said() -> None:
     """The detail names every partner, and those that were not asked."""
-    refused = ask(STOP, partners=("pacs-c", "pacs-b"), proofs=(no("pacs-b"),))
+    refused = ask(RESTART, partners=("pacs-c", "pacs-b"), proofs=(no("pacs-b"),))
     assert refused is not None
     assert refused.detail == (
         "no other member of the group serves images now (pacs-b: no answer within 10 s; pacs-c: was not asked)"
@@ -126,25 +126,25 @@ def test_what_the_partners_answered_is_said() -> None:
 
 def test_one_partner_that_serves_is_enough() -> None:
     """In a group of three, the third may be ill."""
-    assert ask(STOP, partners=("pacs-b", "pacs-c"), proofs=(no("pacs-b"), yes("pacs-c"))) is None
+    assert ask(RESTART, partners=("pacs-b", "pacs-c"), proofs=(no("pacs-b"), yes("pacs-c"))) is None
 
 
 @pytest.mark.fault(27)
 def test_a_partner_that_serves_now_and_then_does_not_serve() -> None:
     """A flapping partner is no partner, in whatever order it answered."""
     for proofs in [(yes("pacs-b"), no("pacs-b")), (no("pacs-b"), yes("pacs-b"))]:
-        assert ask(STOP, partners=("pacs-b",), proofs=proofs) is not None
+        assert ask(RESTART, partners=("pacs-b",), proofs=proofs) is not None
 
 
 def test_one_outage_among_the_steps_of_a_subject_counts_for_all() -> None:
     """Steps of a subject are admitted together, whichever of them stops the service."""
-    assert ask(PROVE, STOP, partners=("pacs-b",)) is not None
+    assert ask(PROVE, RESTART, partners=("pacs-b",)) is not None
     assert ask(PROVE, VACUUM, partners=("pacs-b",)) is None
 
 
 def test_a_node_outside_any_group_needs_no_partner() -> None:
     """That its outage is the clinic's outage was the site's choice."""
-    assert ask(STOP, partners=(), proofs=()) is None
+    assert ask(RESTART, partners=(), proofs=()) is None
 
 
 @pytest.mark.fault(45)
@@ -191,7 +191,7 @@ def test_whatever_is_admitted_was_safe(
 ) -> None:
     """Any admitted outage begins and ends inside the window, by clocks that agree, while a partner serves."""
     watch = clock(shown=shown)
-    if ask(STOP, now=now, predicted=predicted, watch=watch, partners=partners, proofs=proofs) is None:
+    if ask(RESTART, now=now, predicted=predicted, watch=watch, partners=partners, proofs=proofs) is None:
         assert OPENS <= now < CLOSES
         assert now + predicted <= CLOSES
         assert abs(shown - MINUTE) <= MINUTE

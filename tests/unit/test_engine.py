@@ -10,18 +10,18 @@ from maintainer.errors import ActionFailed, Exit, LinkLost, LogError
 from maintainer.intervention_log.journal import Journal
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import Action, ProveService, ServiceAction, Sql, Unseen
+from maintainer.model.plan import Action, ProveService, RestartServices, Sql, Unseen
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 
 OLD = NOW - timedelta(days=40)
 
 
-def raising(error: Exception, *, on: type[Any], verb: str = "") -> Any:
+def raising(error: Exception, *, on: type[Any]) -> Any:
     """Make trouble for one kind of action."""
 
     def trouble(action: Action) -> None:
-        if isinstance(action, on) and getattr(action, "verb", "") == verb:
+        if isinstance(action, on):
             raise error
 
     return trouble
@@ -31,7 +31,7 @@ def test_a_dry_run_performs_nothing(tmp_path: Path) -> None:
     """A plan lists what is due and leaves every node as it was."""
     node = FakeNode(archive_started=OLD, dead_rows={"t": 50}, old_files=3)
     plan = one_node(tmp_path, node).plan()
-    assert [len(entry.steps) for entry in plan.entries] == [4, 1, 1]
+    assert [len(entry.steps) for entry in plan.entries] == [3, 1, 1]
     assert node.performed == []
 
 
@@ -58,12 +58,12 @@ def test_every_effect_has_its_intent_before_it(tmp_path: Path) -> None:
 
     night = one_node(tmp_path, FakeNode(archive_started=OLD, old_files=1, trouble=look_at_the_log))
     night.run()
-    assert seen == ["intent"] * 5
+    assert seen == ["intent"] * 4
     records = night.records()
     intents = [record.step for record in records if record.kind is Kind.INTENT]
     outcomes = [record.step for record in records if record.kind is Kind.OUTCOME]
     assert sorted(intents) == sorted(outcomes)
-    assert len(set(intents)) == 5
+    assert len(set(intents)) == 4
 
 
 def test_a_step_that_changed_nothing_has_failed(tmp_path: Path) -> None:
@@ -151,66 +151,89 @@ def test_what_cannot_be_settled_keeps_the_agent_off_the_node(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("minutes", [17, 19])
 def test_nothing_starts_that_cannot_end_inside_the_window(tmp_path: Path, minutes: int) -> None:
-    """Drain, stop, start and proof (6 + 5 + 5 + 2 min) are admitted together or not at all."""
+    """Drain, restart and proof (6 min, 10 min and 15 s, 2 min) are admitted together or not at all."""
     node = FakeNode(archive_started=OLD)
     report = one_node(tmp_path, node, tasks=["service-restart"], left=timedelta(minutes=minutes)).run()
-    fits = minutes >= 18
-    assert [ending for _, ending in endings(report)] == ["done" if fits else "not-run"] * 4
+    fits = minutes > 18
+    assert [ending for _, ending in endings(report)] == ["done" if fits else "not-run"] * 3
     assert bool(node.performed) is fits
 
 
-def test_a_stopped_service_is_started_even_when_a_person_stops_the_run(tmp_path: Path) -> None:
-    """Ctrl-C between stop and start: the subject is finished, and what comes after is not begun."""
+def test_a_restart_that_has_begun_is_proven_even_when_a_person_stops_the_run(tmp_path: Path) -> None:
+    """Ctrl-C during the restart: the subject is finished, and what comes after is not begun."""
     node = FakeNode(archive_started=OLD, old_files=1)
     night = one_node(tmp_path, node, tasks=["service-restart", "disk-cleanup"])
-    node.trouble = lambda action: (
-        night.stop.ask() if isinstance(action, ServiceAction) and action.verb == "stop" else None
-    )
+    node.trouble = lambda action: night.stop.ask() if isinstance(action, RestartServices) else None
     report = night.run()
-    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "done", "not-run"]
+    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "not-run"]
     assert node.archive == "running"
     assert report.tasks[1].steps[0].ending == NotRun(reason=Reason.INTERRUPTED, detail="a person stopped the run")
     assert report.exit() is Exit.INTERRUPTED
 
 
-def test_a_stop_that_went_wrong_half_way_is_brought_back(tmp_path: Path) -> None:
-    """When stopping answers with an error but did stop, the service is started again at once."""
-    node = FakeNode(archive_started=OLD)
+def killed_half_way(node: FakeNode, error: Exception) -> Any:
+    """All that sees the restart through on the node is killed when the archive has been stopped."""
 
-    def stops_but_complains(action: Action) -> None:
-        if isinstance(action, ServiceAction) and action.verb == "stop":
+    def trouble(action: Action) -> None:
+        if isinstance(action, RestartServices) and action.stop_first:
             node.archive = "stopped"
-            raise ActionFailed("the stop command ended with 1")
+            raise error
 
-    node.trouble = stops_but_complains
-    report = one_node(tmp_path, node, tasks=["service-restart"]).run()
+    return trouble
+
+
+@pytest.mark.parametrize("error", [ActionFailed("the stop command ended with 1"), LinkLost("it left no verdict")])
+def test_what_a_restart_leaves_stopped_is_started_at_once(tmp_path: Path, error: Exception) -> None:
+    """Where the node itself could not start it again, the same run looks and does."""
+    node = FakeNode(archive_started=OLD)
+    node.trouble = killed_half_way(node, error)
+    night = one_node(tmp_path, node, tasks=["service-restart"])
+    report = night.run()
     assert endings(report) == [
         ("wait until open DICOM associations end", "done"),
-        ("stop archive", "failed"),
-        ("start archive", "not-run"),
+        ("restart archive", "failed" if isinstance(error, ActionFailed) else "unknown"),
         ("prove that the node serves", "not-run"),
         ("start archive", "done"),
         ("prove that the node serves", "done"),
     ]
     assert node.archive == "running"
+    assert next(record.risk for record in night.records() if record.title == "start archive") == "slower"
+
+
+def test_a_restart_whose_verdict_was_lost_is_settled_by_looking(tmp_path: Path) -> None:
+    """The link is gone for good: the next run finds the node's verdict, or a young service, or starts a stopped one."""
+    node = FakeNode(archive_started=OLD)
+    night = one_node(tmp_path, node, tasks=["service-restart"])
+
+    def cut(action: Action) -> None:
+        if isinstance(action, RestartServices):
+            node.archive, node.reachable = "stopped", False
+            raise LinkLost("the link broke")
+
+    node.trouble = cut
+    assert endings(night.run())[1:] == [("restart archive", "unknown"), ("prove that the node serves", "not-run")]
+    node.reachable, node.trouble = True, lambda _action: None
+    report = night.run(run="r2")
+    assert [one.ending for one in report.settled] == ["failed"]
+    assert endings(report) == [("start archive", "done"), ("prove that the node serves", "done")]
 
 
 @pytest.mark.fault(7)
-def test_a_log_that_fails_after_the_stop_does_not_leave_the_service_down(
+def test_a_log_that_fails_during_the_restart_does_not_leave_it_unproven(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No intent, no action; but what has begun is finished, and then the run ends with the log's error."""
     node, real = FakeNode(archive_started=OLD, old_files=1), Journal.append
 
     def disk_is_full(self: Journal, *args: Any, **fields: Any) -> Any:
-        if node.archive == "stopped":
+        if node.archive_started == NOW:
             raise LogError("no space left")
         return real(self, *args, **fields)
 
     monkeypatch.setattr(Journal, "append", disk_is_full)
     with pytest.raises(LogError, match="no space left"):
         one_node(tmp_path, node, tasks=["service-restart", "disk-cleanup"]).run()
-    assert node.archive == "running"
+    assert [type(action) for action in node.performed][1:] == [RestartServices, ProveService]
     assert node.old_files == 1
 
 
@@ -246,7 +269,7 @@ def test_a_partner_that_does_not_serve_forbids_the_outage(tmp_path: Path) -> Non
 @pytest.mark.fault(25)
 def test_after_a_member_that_may_be_down_its_partners_are_left_alone(tmp_path: Path) -> None:
     """A restart that ends badly freezes the rest of its group for the night, and no other group."""
-    broken = FakeNode(archive_started=OLD, trouble=raising(ActionFailed("exit 1"), on=ServiceAction, verb="start"))
+    broken = FakeNode(archive_started=OLD, trouble=raising(ActionFailed("exit 1"), on=RestartServices))
     fleet = FakeFleet({"a1": broken, "a2": FakeNode(archive_started=OLD), "b1": FakeNode(archive_started=OLD)})
     night = Night(state=tmp_path, fleet=fleet, tasks=["service-restart"], groups={"a": ["a1", "a2"]})
     night.run()

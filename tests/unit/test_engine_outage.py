@@ -10,7 +10,7 @@ import pytest
 from maintainer.errors import ActionFailed, Exit, LinkLost
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import NotRun, Reason, Unknown
-from maintainer.model.plan import Action, Drain, Plan, ProveService, Reboot, Risk, ServiceAction, Sql, Step
+from maintainer.model.plan import Action, Drain, Plan, ProveService, Reboot, RestartServices, Risk, Sql, Step
 from maintainer.running import partners
 from maintainer.running.execute import _only_starts
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
@@ -26,11 +26,11 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partners, "BETWEEN_ASKS", 0.0)
 
 
-def before(kind: type[Any], do: Callable[[], object], verb: str = "") -> Callable[[Action], None]:
+def before(kind: type[Any], do: Callable[[], object]) -> Callable[[Action], None]:
     """Do something before each action of a kind."""
 
     def trouble(action: Action) -> None:
-        if isinstance(action, kind) and getattr(action, "verb", "") == verb:
+        if isinstance(action, kind):
             do()
 
     return trouble
@@ -49,11 +49,11 @@ def test_open_associations_leave_the_archive_running(tmp_path: Path) -> None:
     """When associations do not end in time nothing was stopped: no failure, and no reason to leave the node."""
     node = FakeNode(archive_started=OLD, associations=2, old_files=1)
     report = one_node(tmp_path, node, tasks=["service-restart", "disk-cleanup"]).run()
-    assert [ending for _, ending in endings(report)] == ["not-run", "not-run", "not-run", "not-run", "done"]
+    assert [ending for _, ending in endings(report)] == ["not-run", "not-run", "not-run", "done"]
     assert report.tasks[0].steps[0].ending == NotRun(
         reason=Reason.STILL_IN_USE, detail="2 open DICOM associations did not end"
     )
-    assert not any(isinstance(action, ServiceAction) for action in node.performed)
+    assert not any(isinstance(action, RestartServices) for action in node.performed)
     assert report.exit() is Exit.REFUSED
 
 
@@ -64,7 +64,7 @@ def test_a_partner_that_dies_while_associations_end_forbids_the_stop(tmp_path: P
     night = pair(tmp_path, a, b)
     report = night.run()
     assert reasons(report)[:2] == [None, Reason.PARTNER_NOT_SERVING]
-    assert not any(isinstance(action, ServiceAction) for action in a.performed)
+    assert not any(isinstance(action, RestartServices) for action in a.performed)
     intents = [record.title for record in night.records() if record.kind is Kind.INTENT]
     assert intents == ["wait until open DICOM associations end"]
 
@@ -74,15 +74,15 @@ def test_a_person_who_stops_the_run_while_associations_end_is_heard(tmp_path: Pa
     node = FakeNode(archive_started=OLD)
     night = one_node(tmp_path, node, tasks=RESTART)
     node.trouble = before(Drain, night.stop.ask)
-    assert reasons(night.run()) == [None, *[Reason.INTERRUPTED] * 3]
+    assert reasons(night.run()) == [None, *[Reason.INTERRUPTED] * 2]
     assert node.archive == "running"
 
 
 @pytest.mark.fault(26)
 def test_a_partner_that_dies_after_the_stop_does_not_keep_the_node_down(tmp_path: Path) -> None:
-    """The node that was stopped is started first; that its partner is gone is told."""
+    """The node that goes down comes up in the same step; that its partner is gone is told."""
     b = FakeNode()
-    a = FakeNode(archive_started=OLD, trouble=before(ServiceAction, lambda: setattr(b, "reachable", False), "stop"))
+    a = FakeNode(archive_started=OLD, trouble=before(RestartServices, lambda: setattr(b, "reachable", False)))
     report = pair(tmp_path, a, b).run()
     assert a.archive == "running"
     assert {ending for title, ending in endings(report) if "archive" in title} == {"done"}
@@ -127,7 +127,7 @@ def test_what_is_asked_for_is_done_once(tmp_path: Path) -> None:
     """A young service is restarted because somebody asked, and then is not due any more."""
     node = FakeNode(archive_started=NOW - timedelta(hours=1))
     night = asked_for(one_node(tmp_path, node, tasks=RESTART))
-    assert [ending for _, ending in endings(night.run())] == ["done"] * 4
+    assert [ending for _, ending in endings(night.run())] == ["done"] * 3
     assert endings(night.run(run="r2")) == []
 
 
@@ -139,14 +139,14 @@ def test_an_approved_plan_says_what_was_asked_for(tmp_path: Path) -> None:
     assert Plan.model_validate_json(plan.model_dump_json()) == plan
     entry = plan.entries[0].model_copy(update={"asked_at": NOW - timedelta(hours=2)})
     assert plan.model_copy(update={"entries": (entry,)}).digest() != plan.digest()
-    assert [ending for _, ending in endings(night.run(approved=plan))] == ["done"] * 4
+    assert [ending for _, ending in endings(night.run(approved=plan))] == ["done"] * 3
 
 
 def test_what_was_asked_for_and_never_happened_is_settled_as_failed(tmp_path: Path) -> None:
     """A crash right before the stop: looking again finds a service that is old enough to have been asked for then."""
     node = FakeNode(archive_started=NOW - timedelta(hours=1))
     night = asked_for(one_node(tmp_path, node, tasks=RESTART))
-    node.trouble = before(ServiceAction, lambda: (_ for _ in ()).throw(LinkLost("the link broke")), "stop")
+    node.trouble = before(RestartServices, lambda: (_ for _ in ()).throw(LinkLost("the link broke")))
     night.run()
     night.asked_at, node.trouble = None, lambda _action: None
     report = night.run(run="r2")
@@ -218,12 +218,20 @@ def test_a_reboot_that_was_asked_for_interrupts_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_brought_back_is_what_lies_stopped() -> None:
-    """When the stop of a database failed, the archive that was stopped for it is started; nothing more is stopped."""
-    names = ("stop database", "start database", "start archive")
-    acts = [ServiceAction.model_validate({"verb": name.split()[0], "service": name.split()[1]}) for name in names]
-    due = tuple(
-        Step(subject="s", title="t", reason="r", action=action, risk=Risk.SLOWER, timeout=timedelta(minutes=1))
-        for action in (Drain(within=timedelta(0)), *acts, ProveService(within=timedelta(minutes=1)))
+    """When the restart of a database failed, the archive that went down for it is started; nothing more is stopped."""
+
+    def due(*stop_first: str) -> tuple[Step, ...]:
+        restart = RestartServices(services=("database", "archive"), stop_first=stop_first)
+        return tuple(
+            Step(subject="s", title="t", reason="r", action=action, risk=Risk.OUTAGE, timeout=timedelta(minutes=1))
+            for action in (Drain(within=timedelta(0)), restart, ProveService(within=timedelta(minutes=1)))
+        )
+
+    start, proof = _only_starts(due("database"))
+    assert (start.action, start.title, start.risk) == (
+        RestartServices(services=("archive",)),
+        "start archive",
+        "slower",
     )
-    assert _only_starts(due) == due[-2:]
-    assert _only_starts(due[:3] + due[4:]) == ()
+    assert proof == due()[-1]
+    assert _only_starts(due("database", "archive")) == ()

@@ -10,7 +10,7 @@ from maintainer.errors import ActionFailed, Exit, LinkLost
 from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.intervention_log.record import Intervention, Kind, Record, write_time
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import Action, Plan, ProveService, Risk, ServiceAction, Severity, Sql
+from maintainer.model.plan import Action, Plan, ProveService, RestartServices, Risk, Severity, Sql
 from maintainer.running.caution import caution
 from maintainer.running.report import RunReport, exit_of_plan
 from maintainer.running.verdicts import settle, thaw
@@ -21,9 +21,9 @@ OLD = NOW - timedelta(days=40)
 PAIR = {"pair": ["a", "b"]}
 
 
-def raising(error: Exception, *, on: type[Any], verb: str = "") -> Any:
+def raising(error: Exception, *, on: type[Any]) -> Any:
     def trouble(action: Action) -> None:
-        if isinstance(action, on) and getattr(action, "verb", "") == verb:
+        if isinstance(action, on):
             raise error
 
     return trouble
@@ -150,7 +150,7 @@ def test_who_comes_during_the_run_is_noticed_before_the_next_step(tmp_path: Path
 
     node.trouble = comes
     report = night.run()
-    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "done", "not-run"]
+    assert [ending for _, ending in endings(report)] == ["done", "done", "done", "not-run"]
     last = report.tasks[1].steps[0].ending
     assert isinstance(last, NotRun)
     assert last.reason is Reason.PERSON_AT_WORK
@@ -159,8 +159,14 @@ def test_who_comes_during_the_run_is_noticed_before_the_next_step(tmp_path: Path
 
 
 def frozen_pair(state: Path) -> tuple[Night, FakeNode, FakeNode]:
-    a = FakeNode(archive_started=OLD, trouble=raising(ActionFailed("exit 1"), on=ServiceAction, verb="start"))
-    b = FakeNode(archive_started=OLD, old_files=3)
+    a, b = FakeNode(archive_started=OLD), FakeNode(archive_started=OLD, old_files=3)
+
+    def stops_for_good(action: Action) -> None:
+        if isinstance(action, RestartServices):
+            a.archive = "stopped"
+            raise ActionFailed("the start command ended with 1")
+
+    a.trouble = stops_for_good
     return pair(state, a, b), a, b
 
 
@@ -196,17 +202,17 @@ def test_a_thawed_group_is_worked_on_again(tmp_path: Path) -> None:
 
 
 def test_a_link_lost_in_the_middle_of_a_restart_freezes_too(tmp_path: Path) -> None:
-    """Not known to serve is enough: the stop may still be under way, so that an answer now proves nothing."""
-    a = FakeNode(archive_started=OLD, trouble=raising(LinkLost("gone"), on=ServiceAction, verb="stop"))
+    """Not known to serve is enough: the restart may still be under way, so that an answer now proves nothing."""
+    a = FakeNode(archive_started=OLD, trouble=raising(LinkLost("gone"), on=RestartServices))
     night = pair(tmp_path, a, FakeNode(archive_started=OLD))
     report = night.run()
     assert a.archive == "running"
     assert ("group-frozen", "pair", Severity.CRITICAL) in causes(report)
 
 
-def test_a_stop_that_failed_and_left_the_service_serving_freezes_nothing(tmp_path: Path) -> None:
+def test_a_restart_that_failed_and_left_the_service_serving_freezes_nothing(tmp_path: Path) -> None:
     """The node is asked again: one that serves is left alone for tonight only."""
-    a = FakeNode(archive_started=OLD, trouble=raising(ActionFailed("exit 1"), on=ServiceAction, verb="stop"))
+    a = FakeNode(archive_started=OLD, trouble=raising(ActionFailed("exit 1"), on=RestartServices))
     b = FakeNode(archive_started=OLD)
     night = pair(tmp_path, a, b)
     report = night.run()
@@ -236,21 +242,21 @@ def test_a_renamed_group_is_still_frozen(tmp_path: Path) -> None:
 
 @pytest.mark.fault(26)
 def test_fault_26_a_partner_that_dies_during_the_outage_is_an_alert(tmp_path: Path) -> None:
-    """The node that was stopped is started first; then the loss of the one that served meanwhile is critical."""
+    """The node that goes down comes up in the same step; then the loss of the one that served meanwhile is critical."""
     a, b = FakeNode(archive_started=OLD), FakeNode()
 
     def dies(action: Action) -> None:
-        if isinstance(action, ServiceAction) and action.verb == "stop":
+        if isinstance(action, RestartServices):
             b.archive = "stopped"
 
     a.trouble = dies
-    b.trouble = raising(ActionFailed("exit 1"), on=ServiceAction, verb="start")
+    b.trouble = raising(ActionFailed("exit 1"), on=RestartServices)
     night = pair(tmp_path, a, b)
     report = night.run()
     assert a.archive_started == NOW
     assert ("partner-lost", "b", Severity.CRITICAL) in causes(report)
     kinds = [(r.kind, r.title or r.subject) for r in night.records() if r.kind in {Kind.OUTCOME, Kind.FINDING}]
-    assert kinds.index((Kind.FINDING, "b")) > kinds.index((Kind.OUTCOME, "start archive"))
+    assert kinds.index((Kind.FINDING, "b")) > kinds.index((Kind.OUTCOME, "restart archive"))
 
 
 def test_a_partner_that_goes_on_serving_is_no_finding(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_every_program_is_found_under_its_own_verb_only() -> None:
         "lease",
         "quarantine",
         "reboot",
-        "service",
+        "restart",
     ]
     for verb, name in programs:
         other = "act" if verb == "observe" else "observe"
@@ -221,7 +221,7 @@ def test_a_broken_program_tells_no_secret() -> None:
             raise KeyError("DOE^JOHN")
 
     with pytest.raises(Failed, match=r"KeyError in test_node_envelope\.py:\d+") as caught:
-        entry._run(Broken, {}, None, None)
+        entry._run(Broken.run, {}, None, None)
     assert "DOE" not in caught.value.what
 
 
@@ -236,7 +236,7 @@ def test_a_value_error_is_a_bad_request() -> None:
             raise cls.error
 
     with pytest.raises(BadRequest, match="limit is a number"):
-        entry._run(Picky, {}, None, None)
+        entry._run(Picky.run, {}, None, None)
     Picky.error = FileNotFoundError(2, "No such file or directory", "/store/DOE^JOHN")
     with pytest.raises(Failed, match=r"No such file or directory$"):
-        entry._run(Picky, {}, None, None)
+        entry._run(Picky.run, {}, None, None)

@@ -26,7 +26,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZG
 GOLDEN = Path(__file__).with_name("node_prepare.sh")
 PROGRAMS = {
     "observe": ("cleanup", "fan-speed", "hello", "services", "store-list"),
-    "act": ("expire", "quarantine", "reboot", "service"),
+    "act": ("expire", "quarantine", "reboot", "restart"),
 }
 SERVICES = {"orthanc": {"unit": "orthanc.service"}}
 CLEANUP = {"spool": {"path": "/srv/spool", "patterns": ["*.tmp"], "older_than": timedelta(days=1)}}
@@ -111,7 +111,7 @@ def test_the_policy_holds_what_the_inventory_has_and_no_more() -> None:
     whole = installed_policy(full(), (), PROGRAMS, [NIGHT])
     assert whole["programs"] == {
         "observe": ["cleanup", "fan-speed", "hello", "services"],
-        "act": ["expire", "quarantine", "service"],
+        "act": ["expire", "quarantine", "restart"],
     }
     bare = installed_policy(node(), (), PROGRAMS, [])
     assert bare["programs"] == {"observe": ["fan-speed", "hello"], "act": []}

@@ -272,7 +272,7 @@ LIES = [
     ),
     ("store-list", {"store_present": True, "files": [7], "more": False, "young": 0, "skipped": {}}),
     ("store-header", {"bytes_base64": "not base64!"}),
-    ("service", {"seconds": 1, "state": "unknown"}),
+    ("restart", {"seconds": 1, "services": {"archive": {"did": "DOE JOHN", "down_seconds": 1}}}),
     ("quarantine", {"moved_files": 1.5, "moved_bytes": 0, "skipped": {}, "batch": None, "more": False}),
 ]
 

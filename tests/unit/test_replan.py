@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from maintainer.model.plan import Action, NodeOperation, Risk, ServiceAction, Sql, Step
+from maintainer.model.plan import Action, Drain, NodeOperation, RestartServices, Risk, Sql, Step
 from maintainer.planning.replan import replan
 
 
@@ -13,7 +13,8 @@ def step(action: Action, subject: str = "s", risk: Risk = Risk.SLOWER, title: st
 
 
 VACUUM = step(Sql(text="VACUUM a"))
-STOP, START = (step(ServiceAction(verb=verb, service="archive")) for verb in ("stop", "start"))
+WAIT = step(Drain(within=dt.timedelta(minutes=5)))
+START, RESTART = (step(RestartServices(services=("archive",), stop_first=stop)) for stop in ((), ("archive",)))
 
 
 @pytest.mark.parametrize(
@@ -21,9 +22,10 @@ STOP, START = (step(ServiceAction(verb=verb, service="archive")) for verb in ("s
     [
         pytest.param((VACUUM,), (step(Sql(text="VACUUM FULL a")),), id="another statement"),
         pytest.param((VACUUM,), (step(VACUUM.action, risk=Risk.OUTAGE),), id="a higher risk"),
-        pytest.param((STOP, START), (STOP,), id="a stop without its start"),
-        pytest.param((STOP, START), (START, STOP), id="another order"),
-        pytest.param((STOP, START), (STOP, STOP, START), id="one step more"),
+        pytest.param((START,), (RESTART,), id="a stop before the start"),
+        pytest.param((WAIT, RESTART), (RESTART,), id="a restart without the waiting"),
+        pytest.param((WAIT, RESTART), (RESTART, WAIT), id="another order"),
+        pytest.param((WAIT, RESTART), (WAIT, RESTART, RESTART), id="one step more"),
         pytest.param(
             (step(NodeOperation(program="quarantine", request={"root": "logs"})),),
             (step(NodeOperation(program="quarantine", request={"root": "spool"})),),

@@ -43,7 +43,7 @@ class PreparedNode:
     """The policy that the controller's requests bring."""
 
     def write(self, **changed: Any) -> None:
-        programs = {"observe": ["hello", "services", "cleanup"], "act": ["service", "quarantine"]}
+        programs = {"observe": ["hello", "services", "cleanup"], "act": ["restart", "quarantine"]}
         fields = {"format": "maintainer.policy/1", "longest_seconds": 3600, "programs": programs, **EMPTY, **changed}
         self.policy.write_text(json.dumps(fields))
         self.policy.chmod(0o644)

@@ -20,7 +20,7 @@ def run(request, policy, deadline):
     while not os.path.exists(os.path.join(request["folder"], "go")):
         try:
             time.sleep(0.01)
-        except Exception:
+        except BaseException:
             if not request.get("deaf"):
                 raise
     if request.get("silent"):

@@ -170,11 +170,11 @@ def test_what_the_node_refuses_stands_in_its_own_log(machine: OwnMachine, prepar
             Lease(opened, Holder("c1", "r1", "agent@controller")),
             pytest.raises(ActionFailed, match="this node's policy has no service sshd"),
         ):
-            opened.program().act("service", {"verb": "stop", "service": "sshd"}, TIME)
+            opened.program().launch("step-1", "restart", {"services": ["sshd"], "stop_first": ["sshd"]}, 700)
     finally:
         opened.close()
     (line,) = [line for line in machine.said if "maintainer-node" in line]
-    assert line.endswith(f"refused act service: this node's policy has no service sshd (asked by {USER})")
+    assert line.endswith(f"refused act restart: this node's policy has no service sshd (asked by {USER})")
 
 
 def test_a_policy_that_was_tampered_with_stops_everything(machine: OwnMachine, preparation: Preparation) -> None:

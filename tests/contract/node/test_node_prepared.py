@@ -102,7 +102,7 @@ def test_what_lies_outside_its_policy_is_named_and_refused(node: PreparedNode, a
     assert sentence.startswith(why)
     for name in asked.get("services", {}):
         with pytest.raises(ActionFailed, match=why):
-            node.ask().act("service", {"verb": "stop", "service": name}, TIME)
+            node.ask().launch("step-1", "restart", {"services": [name], "stop_first": [name]}, 90)
     for name in asked.get("roots", {}):
         with pytest.raises(ActionFailed, match=why) as caught:
             node.ask().act("quarantine", {"root": name}, TIME)
@@ -121,8 +121,8 @@ def test_programs_verbs_and_time_are_limited(node: PreparedNode) -> None:
     node.write(programs={"observe": ["hello"], "act": []})
     with pytest.raises(CouldNotLook, match="policy does not allow services to observe"):
         node.ask().observe("services", {}, TIME)
-    with pytest.raises(ActionFailed, match="policy does not allow service to act"):
-        node.ask().act("service", {"verb": "stop", "service": "orthanc"}, TIME)
+    with pytest.raises(ActionFailed, match="policy does not allow restart to act"):
+        node.ask().act("restart", {"services": ["orthanc"], "stop_first": []}, TIME)
     node.write(longest_seconds=10)
     with pytest.raises(CouldNotLook, match="policy allows 10 s at most, not 18 s"):
         node.ask().observe("hello", {}, TIME)
@@ -194,7 +194,7 @@ def test_a_policy_that_cannot_be_trusted_allows_nothing(
         hello(node)
     assert "node prepare" in looked.value.hint
     with pytest.raises(ActionFailed, match=why):
-        node.ask().act("service", {"verb": "stop", "service": "orthanc"}, TIME)
+        node.ask().act("restart", {"services": ["orthanc"], "stop_first": []}, TIME)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
@@ -225,7 +225,7 @@ def test_the_inventory_says_unprepared_and_the_node_is_prepared(node: PreparedNo
         node.ask(prepared=False).observe("hello", {}, TIME)
     assert looked.value.hint == "write prepared = true in [nodes.pacs-b.ssh]"
     with pytest.raises(ActionFailed, match="this node is prepared"):
-        node.ask(prepared=False).act("service", {"verb": "stop", "service": "orthanc"}, TIME)
+        node.ask(prepared=False).act("restart", {"services": ["orthanc"], "stop_first": []}, TIME)
 
 
 def test_the_inventory_says_prepared_and_the_node_is_not() -> None:
@@ -242,7 +242,7 @@ def test_the_inventory_says_prepared_and_the_node_is_not() -> None:
         program.observe("hello", {}, TIME)
     assert "node prepare" in looked.value.hint
     with pytest.raises(ActionFailed, match="the node is not prepared"):
-        program.act("service", {}, TIME)
+        program.act("restart", {}, TIME)
 
 
 def test_a_program_that_is_gone_or_damaged(node: PreparedNode) -> None:
@@ -253,7 +253,7 @@ def test_a_program_that_is_gone_or_damaged(node: PreparedNode) -> None:
     assert "maintainer node program | sha256sum" in caught.value.hint
     node.program.write_text("print('hello')")
     with pytest.raises(LinkLost, match="gave no answer: it is not JSON"):
-        node.ask().act("service", {"verb": "stop", "service": "orthanc"}, TIME)
+        node.ask().act("restart", {"services": ["orthanc"], "stop_first": []}, TIME)
     node.program.unlink()
     with pytest.raises(ActionFailed, match="the node's own program is not there"):
-        node.ask().act("service", {"verb": "stop", "service": "orthanc"}, TIME)
+        node.ask().act("restart", {"services": ["orthanc"], "stop_first": []}, TIME)
