@@ -281,8 +281,16 @@ class Maintainer:
     def open_log(self) -> InterventionLog:
         return InterventionLog.open(self.state, origin=self.inventory.site.name, **self._index())
 
-    def read_log(self) -> InterventionLog:
-        return InterventionLog.read(self.state, **self._index())
+    def read_log(self, *, vouched: bool = True) -> InterventionLog:
+        """Open the log for asking.
+
+        Raises:
+            LogError: it was changed or cut, unless it is about to be verified anyway.
+        """
+        log = InterventionLog.read(self.state, **self._index())
+        if vouched:
+            log.vouch()
+        return log
 
     def open_windows(self) -> dict[str, Occurrence]:
         return open_now(self._windows(), self.inventory.site, now())

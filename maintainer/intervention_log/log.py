@@ -17,7 +17,7 @@ from maintainer.intervention_log.journal import JOURNAL, Journal
 from maintainer.intervention_log.lines import follow
 from maintainer.intervention_log.open_ends import PEOPLE, Follower, OpenEnds
 from maintainer.intervention_log.record import Fields, Kind, Record, number, read_record
-from maintainer.intervention_log.verification import Verification, cut_short, latest_checkpoint, verify
+from maintainer.intervention_log.verification import Verification, cut_short, latest_checkpoint, verify, vouch
 from maintainer.model.inventory import LogIndex
 
 if TYPE_CHECKING:
@@ -114,6 +114,14 @@ class InterventionLog:
             LogError: at the first thing that is wrong, with the line, the byte and the record.
         """
         return verify(self._state, trusted_key)
+
+    def vouch(self) -> None:
+        """See that the log is the one that was signed: its index would answer all the same.
+
+        Raises:
+            LogError: it is not, or it is no longer all there.
+        """
+        vouch(self._state)
 
     def records(self, where: Filter = ALL) -> Iterator[Record]:
         """Find records, oldest first; from the log itself where the index cannot be had (see `index_trouble`)."""

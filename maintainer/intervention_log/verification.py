@@ -42,7 +42,22 @@ def verify(state: Path, trusted_key: str | None = None) -> Verification:
             where=str(state),
             hint="see `state` in [controller]; the first run begins the log there, and a lost one comes from a backup",
         )
-    return _Pass(state, trusted_key).run()
+    return _Pass(state, trusted_key).run(torn=True)
+
+
+def vouch(state: Path) -> None:
+    """See that what there is of a log is whole and no shorter than what was signed, before it is asked anything.
+
+    A record that a crash cut off is nobody's answer yet: the next run sets it aside.
+
+    Raises:
+        LogError: as `verify` does.
+    """
+    journal = state / JOURNAL
+    with explained(journal, "read the log"):
+        begun = (state / PUBLIC_KEY).exists() or (journal.exists() and journal.stat().st_size > 0)
+    if begun:
+        _Pass(state, None).run(torn=False)
 
 
 class _Pass:
@@ -57,9 +72,9 @@ class _Pass:
         self._latest = _read_latest(self._latest_path, self._checker)
         self._count, self._last, self._signed_root = 0, chain.GENESIS, chain.NO_HASH
 
-    def run(self) -> Verification:
+    def run(self, *, torn: bool) -> Verification:
         head = chain.GENESIS
-        for head in follow(self._path, torn=True):
+        for head in follow(self._path, torn=torn):
             if _MARK in head.line:
                 self._see(head)
             if self._latest and head.seq == self._latest.size:
