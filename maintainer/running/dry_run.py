@@ -9,14 +9,14 @@ from typing import TypeVar
 
 import structlog
 
-from maintainer.errors import LogError
+from maintainer.errors import CouldNotLook, LogError
 from maintainer.intervention_log.open_ends import OpenEnds
-from maintainer.model.plan import Answer, Entry, Plan, Refuse
-from maintainer.model.task import Assignment
+from maintainer.model.plan import Answer, Entry, Plan, Refuse, Unseen
+from maintainer.model.task import Assignment, NodeQuery
 from maintainer.running.caution import Caution, caution, refusals, under_way
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
 from maintainer.running.observe import Eyes, broken_off
-from maintainer.running.ports import Look
+from maintainer.running.ports import Look, Observer
 from maintainer.running.reconcile import judge, unsettled
 
 LOG = structlog.get_logger(__name__)
@@ -79,6 +79,8 @@ def plan_node(
     entries: list[Entry] = []
     try:
         with look(group[0].node) as observer:
+            if held.intents and (unseen := _silence(observer, group[0].node)):
+                return tuple(entry(assignment, unseen) for assignment in group)
             if because := unsettled(judge(held.intents, known, eyes, observer)):
                 return refused(because)
             answers = eyes.look_at_all(group, observer)
@@ -92,6 +94,15 @@ def plan_node(
         LOG.exception("internal error", node=group[0].node)
         entries += [entry(assignment, broken_off(error)) for assignment in group[len(entries) :]]
     return tuple(entries)
+
+
+def _silence(observer: Observer, node: str) -> Unseen | None:
+    """Tell a node that does not answer from one on which looking does not tell how a step ended."""
+    try:
+        observer.observe(NodeQuery(program="hello", request={}))
+    except CouldNotLook as error:
+        return Unseen(because=error.said_of(node), hint=error.hint)
+    return None
 
 
 def in_parallel(work: Callable[[Item], Result], items: Iterable[Item], at_most: int) -> list[Result]:
