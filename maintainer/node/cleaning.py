@@ -111,7 +111,7 @@ class Walk:
                 for found in self._below(folder, parts, name):
                     yield found
             elif any(fnmatchcase(name, pattern) for pattern in self.root.patterns):
-                why = self.why_not(status)
+                why = self.why_not(status) or self._elsewhere(folder, name, status)
                 if why:
                     self.skipped[why] += 1
                 else:
@@ -152,9 +152,18 @@ class Walk:
             return "special"
         if status.st_nlink != 1:
             return "hard-link"
-        if status.st_dev != self.device:
-            return "mount"
         return "young" if self._age(status) < self.root.older_than_seconds else ""
+
+    def _elsewhere(self, folder, name, status):
+        """Say so of a file of another mount. In an overlay files have other devices than folders, and one mount."""
+        if status.st_dev == self.device:
+            return ""
+        try:
+            pinned = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        except OSError:
+            return "not-permitted"
+        with folders.closing(pinned):
+            return "" if folders.mount_id(pinned) == self.mount else "mount"
 
     def _age(self, status):
         return self._now - (status.st_ctime if self.root.age_by == "ctime" else status.st_mtime)

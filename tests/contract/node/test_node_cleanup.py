@@ -100,6 +100,19 @@ def test_device_stays(own_node: OwnNode) -> None:
     assert (own_node.spool / "null").is_char_device()
 
 
+@needs_root
+def test_files_of_an_overlay_are_on_its_mount(own_node: OwnNode) -> None:
+    """Its layers are other devices than itself; what lies in it is due all the same, and is moved within it."""
+    script = 'cd "$0" && mkdir -p lower upper && mount -t tmpfs lower lower && mount -t tmpfs upper upper && '
+    script += "mkdir upper/files upper/work && "
+    script += 'mount -t overlay o -o "lowerdir=lower,upperdir=upper/files,workdir=upper/work" spool && '
+    script += 'touch -d 2020-01-01 spool/import.part && exec "$@"'
+    own_node.prefix = ("unshare", "-m", "--propagation", "private", "/bin/sh", "-c", script, str(own_node.base))
+    found = own_node.observe("cleanup")["spool"]
+    assert (found["files"], found["skipped"]) == (1, {})
+    assert (own_node.act("quarantine", root="spool")["moved_files"], found["problem"]) == (1, "")
+
+
 @pytest.mark.fault(41)
 @needs_root
 def test_bind_mount_stays(own_node: OwnNode) -> None:
