@@ -1,31 +1,34 @@
 """A dry run over many nodes, against bare paramiko threads, pyinfra and ansible-core on the same sshd hosts.
 
-    python bench/fleet.py [HOSTS] [ENVIRONMENT-WITH-PEERS]
+    python -m bench.fleet [HOSTS] [ENVIRONMENT-WITH-PEERS]
 
-Ours looks at what four tasks need on each node: services, cleanup roots, and through an SSH tunnel five queries in one
-shared PostgreSQL. The bare threads send the very same bytes and queries and decide nothing. The peers run four trivial
-commands a host (`true`), which is less. They are measured where they are: `pip install ansible-core pyinfra`.
+Each is a command started from cold that looks at what four tasks need on each host: the state of its service, what the
+service's processes hold, what lies in a folder to be cleaned, whether the database answers, and four queries. Ours and
+the bare threads (`fleet_bare.py`) ask in one request and through a tunnel, the peers as `fleet_peers.py` says. Rounds
+alternate, and the best of each counts. Hosts and peers share this machine's processors, so that what a host spends
+counts as well.
+
+Without ENVIRONMENT-WITH-PEERS they are installed beside this Python, by pip. Root runs all of it in a network and
+process namespace of its own, in which nothing can be left behind.
 """
 
-import contextlib
 import json
 import os
-import socket
+import resource
+import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import paramiko
-import psycopg
-from sshd_fleet import PORT, Hosts, hosts
-
+from bench.fleet_bare import Job
+from bench.fleet_peers import STATUS, ansible, install, pyinfra
+from bench.sshd_fleet import PORT, Hosts, hosts
+from bench.table import Row, not_measured, table, times_faster, times_of_peer, within
 from maintainer.app import load
 from maintainer.links.node_program import BOOTSTRAP, zipapp_bytes
 from maintainer.planning.database import SERVER
@@ -35,29 +38,153 @@ from maintainer.practice.pacs import PracticePacs
 from tasks.db_reindex import DENSITY, INDEXES
 from tasks.db_vacuum import TABLES
 
+HOSTS = 50
+MANY = 500
 ROUNDS = 3
-TARGETS = {"paramiko": ("at most", 1.5), "pyinfra": ("at least", 2.0), "ansible": ("at least", 20.0)}
+LONGEST = 900
+"""Seconds after which all of it ends by itself."""
 LIMITS = {"smallest": 1_000_000, "measure_up_to": 2_000_000_000}
-QUERIES = ((TABLES, LIMITS), (SERVER.text, {}), (INDEXES, LIMITS), (DENSITY, LIMITS), (SERVER.text, {}))
+PROGRAMS = ("services", "processes", "cleanup")
+QUERIES = (TABLES, SERVER.text, INDEXES, DENSITY)
+# Of ten that wait for their login each further one is refused: fewer than fifty threads open at once.
+FEW_STARTUPS = "10:100:10"
+
+Measure = Callable[[], object]
 
 
-def inventory(fleet: Hosts, pacs: PracticePacs) -> str:
-    spool, password = fleet.folder / "spool", pacs.layout.folder / "database_password"
-    spool.mkdir(exist_ok=True)
-    nodes = "".join(
-        f"""
-[nodes.n{number}]
-address = "{address}"
-ssh = {{ user = "{fleet.user}", port = {PORT}, host_key = "{fleet.host_key}", key = {{ file = "{fleet.key}" }} }}
-services.archive = {{ start = ["true"], stop = ["true"], status = ["true"], pid_file = "{fleet.folder}/pid-{number}" }}
-database = {{ name = "pacs", user = "maintainer", password = {{ file = "{password}" }}, port = {pacs.ports.database} }}
-cleanup.spool = {{ path = "{spool}", patterns = ["*.tmp"], older_than = "1d" }}
-"""
-        for number, address in enumerate(fleet.addresses)
-    )
-    tasks = "".join(
-        f'[tasks.{name}]\nwindow = "w"\n' for name in ("service-restart", "db-vacuum", "db-reindex", "disk-cleanup")
-    )
+def rows(count: int = HOSTS, peers: Path | None = None) -> Iterator[Row]:
+    """Measure in a process of its own, which is ended with all that it started."""
+    why = ""
+    try:
+        peers = install(peers or Path(sys.prefix) / "peers")
+    except subprocess.CalledProcessError as error:
+        why = f"pip could not get them: {error.returncode}"
+    enclosure = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"] if os.geteuid() == 0 else []
+    command = [*enclosure, sys.executable, "-m", "bench.fleet", "--inside", str(count), "" if why else str(peers)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield from (Row(*json.loads(line)) for line in process.stdout or ())
+        finally:
+            process.terminate()
+    if process.returncode:
+        yield not_measured("fleet", f"failed: {process.returncode}")
+    if why:
+        yield not_measured("pyinfra and ansible", why)
+
+
+def inside(count: int, peers: Path | None) -> None:
+    """Measure here, and print each row as JSON."""
+    signal.alarm(LONGEST)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a program that is installed has been compiled
+    if os.geteuid() == 0:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    with tempfile.TemporaryDirectory(prefix="fleet-pacs-") as name:
+        pacs = PracticePacs(Path(name) / "pacs", Ports(ssh=21023, database=21024, dicom=21025))
+        try:
+            _start(pacs)
+            for row in _rows(count, peers, pacs):
+                print(json.dumps(row), flush=True)
+        finally:
+            pacs.down(wipe=True)
+
+
+def _start(pacs: PracticePacs) -> None:
+    """Let its database take what the hosts share here; each node of a real fleet has its own."""
+    pacs.up()
+    pacs.down()
+    with (pacs.layout.database / "postgresql.conf").open("a") as settings:
+        settings.write("max_connections = 200\n")
+    pacs.up()
+
+
+def _rows(count: int, peers: Path | None, pacs: PracticePacs) -> Iterator[Row]:
+    with hosts(count) as fleet:
+        yield from _beside_peers(fleet, peers, pacs)
+    with hosts(MANY) as fleet:
+        first, many = inventory(fleet, pacs, fleet.addresses[:HOSTS]), inventory(fleet, pacs, fleet.addresses)
+        few_took = min(_seconds(lambda: ours(first)) for _ in range(2))
+        many_took = _seconds(lambda: ours(many))
+        megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+        yield times_of_peer(f"dry run, {MANY} hosts", many_took, f"{HOSTS} hosts", few_took, at_most=12)
+    yield within(f"controller's memory, {MANY} hosts", megabytes, "MB", at_most=300)
+    with hosts(1, FEW_STARTUPS) as fleet:
+        given_up = unseen(inventory(fleet, pacs, fleet.addresses * HOSTS))
+        yield within(f"refused for good, {HOSTS} callers of one sshd that takes 10", given_up, "nodes", at_most=0)
+
+
+def _beside_peers(fleet: Hosts, peers: Path | None, pacs: PracticePacs) -> Iterator[Row]:
+    path, name = inventory(fleet, pacs, fleet.addresses), f"dry run, {len(fleet.addresses)} hosts"
+    database = {"port": pacs.ports.database, "dbname": "pacs", "user": "maintainer", "password": _password(pacs)}
+    queries = ["SELECT 1"]
+    queries += [text % {key: str(value) for key, value in LIMITS.items()} if "%(" in text else text for text in QUERIES]
+    bare = json.dumps(job(path, fleet, database)).encode()
+    measures: dict[str, Measure] = {"ours": lambda: ours(path), "paramiko threads": lambda: _bare(bare)}
+    if peers:
+        measures["pyinfra"] = lambda: pyinfra(fleet, peers, queries, database)
+        measures["ansible"] = lambda: ansible(fleet, peers, queries, database)
+    took = best(measures)
+    yield times_of_peer(name, took["ours"], "paramiko threads", took["paramiko threads"], at_most=1.5)
+    if peers:
+        yield times_faster(name, took["ours"], "pyinfra", took["pyinfra"], at_least=2)
+        yield times_faster(name, took["ours"], "ansible", took["ansible"], at_least=20)
+
+
+def best(measures: dict[str, Measure]) -> dict[str, float]:
+    """Let them alternate, and give the shortest time of each."""
+    rounds = [{name: _seconds(measure) for name, measure in measures.items()} for _ in range(ROUNDS)]
+    for took in rounds:
+        print({name: round(seconds, 2) for name, seconds in took.items()}, os.getloadavg(), file=sys.stderr)
+    return {name: min(took[name] for took in rounds) for name in measures}
+
+
+def _seconds(measure: Measure) -> float:
+    begun = time.perf_counter()
+    measure()
+    return time.perf_counter() - begun
+
+
+def ours(path: Path) -> None:
+    if unseen(path):
+        raise SystemExit("a node could not be looked at")
+
+
+def unseen(path: Path) -> int:
+    """Plan, and give the number of nodes that could not be looked at."""
+    command = [sys.executable, "-m", "maintainer", "-i", str(path), "plan", "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    entries = json.loads(done.stdout)["entries"]
+    for why in {entry["answer"]["because"] for entry in entries if entry["answer"]["kind"] == "unseen"}:
+        print(why, file=sys.stderr)
+    return len({entry["node"] for entry in entries if entry["answer"]["kind"] == "unseen"})
+
+
+def _bare(job: bytes) -> None:
+    subprocess.run([sys.executable, "-m", "bench.fleet_bare"], input=job, check=True)
+
+
+def job(path: Path, fleet: Hosts, database: dict[str, Any]) -> Job:
+    """What the bare threads send: the bytes and queries that ours sends."""
+    node = next(iter(load(path).inventory.nodes.values()))
+    program = zipapp_bytes([files("tasks.node")])
+    questions = [{"program": name, "request": {}} for name in PROGRAMS]
+    envelope = {"format": "maintainer.node/2", "verb": "observe", "deadline_seconds": 60, "policy": policy_of(node, ())}
+    request = b"%d\n" % len(program) + program + json.dumps({**envelope, "questions": questions}).encode()
+    return {
+        "addresses": list(fleet.addresses),
+        "port": PORT,
+        "user": fleet.user,
+        "key": str(fleet.key),
+        "host_key": fleet.host_key,
+        "command": BOOTSTRAP,
+        "request": request.decode("latin-1"),
+        "database": database,
+        "queries": [(text, LIMITS if "%(" in text else {}) for text in QUERIES],
+    }
+
+
+def inventory(fleet: Hosts, pacs: PracticePacs, addresses: tuple[str, ...]) -> Path:
+    """Write an inventory of these addresses, all with the one database, and give its path."""
+    password = pacs.layout.folder / "database_password"
     head = f"""[site]
 name = "bench"
 timezone = "UTC"
@@ -68,155 +195,32 @@ parallel = 50
 opens = "00:00"
 closes = "00:00"
 """
-    return head + tasks + nodes
-
-
-def ours(path: Path) -> None:
-    command = [sys.executable, "-m", "maintainer", "-i", str(path), "plan", "--json"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    answers = [entry["answer"]["kind"] for entry in json.loads(done.stdout)["entries"]]
-    if "unseen" in answers:
-        raise SystemExit(done.stdout.decode())
-
-
-def bare(fleet: Hosts, requests: list[bytes], conninfo: dict[str, Any]) -> None:
-    """A process of its own would pay the imports that ours pays, so they are paid here as well: see `main`."""
-    with ThreadPoolExecutor(50) as pool:
-        list(pool.map(lambda address: _bare_host(address, fleet, requests, conninfo), fleet.addresses))
-
-
-def _bare_host(address: str, fleet: Hosts, requests: list[bytes], conninfo: dict[str, Any]) -> None:
-    connection = socket.create_connection((address, PORT))
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    transport = paramiko.Transport(connection)
-    transport.start_client()
-    transport.auth_publickey(fleet.user, paramiko.Ed25519Key.from_private_key_file(str(fleet.key)))
-    for request in requests:
-        session = transport.open_session()
-        session.exec_command(BOOTSTRAP)
-        session.sendall(request)
-        session.shutdown_write()
-        while session.recv(65536):
-            pass
-        session.recv_exit_status()
-    _bare_queries(transport, conninfo)
-    transport.close()
-
-
-def _bare_queries(transport: paramiko.Transport, conninfo: dict[str, Any]) -> None:
-    door = socket.create_server(("127.0.0.1", 0))
-
-    def carry() -> None:
-        inner, _ = door.accept()
-        inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        channel = transport.open_channel("direct-tcpip", ("127.0.0.1", conninfo["port"]), ("127.0.0.1", 0))
-        back = threading.Thread(target=_copy, args=(channel.recv, inner.sendall), daemon=True)
-        back.start()
-        _copy(inner.recv, channel.sendall)
-        channel.close()
-
-    threading.Thread(target=carry, daemon=True).start()
-    here = {**conninfo, "host": "127.0.0.1", "port": door.getsockname()[1]}
-    with psycopg.connect(**here, autocommit=True) as connection:
-        for text, parameters in QUERIES:
-            connection.execute(text, parameters).fetchall()
-    door.close()
-
-
-def _copy(receive: Callable[[int], bytes], send: Callable[[bytes], Any]) -> None:
-    with contextlib.suppress(OSError):  # the other side was closed first
-        while data := receive(65536):
-            send(data)
-
-
-def requests(path: Path) -> list[bytes]:
-    """The bytes that ours sends to a node, so that both send the same."""
-    node = next(iter(load(path).inventory.nodes.values()))
-    program = zipapp_bytes([files("tasks.node")])
-    envelope = {"format": "maintainer.node/1", "verb": "observe", "deadline_seconds": 60, "policy": policy_of(node, ())}
-    texts = (json.dumps({**envelope, "program": name, "request": {}}).encode() for name in ("services", "cleanup"))
-    return [b"%d\n" % len(program) + program + text for text in texts]
-
-
-def pyinfra(fleet: Hosts, peers: Path) -> None:
-    login = {"ssh_port": PORT, "ssh_user": fleet.user, "ssh_key": str(fleet.key)}
-    login |= {"ssh_strict_host_key_checking": "off", "ssh_known_hosts_file": "/dev/null"}
-    (fleet.folder / "inv.py").write_text(f"hosts = {[(address, login) for address in fleet.addresses]!r}\n")
-    (fleet.folder / "deploy.py").write_text(
-        "from pyinfra import host\nfrom pyinfra.facts.server import Command\n"
-        "for number in range(4):\n    host.get_fact(Command, f'true {number}')\n"
+    names = ("service-restart", "db-vacuum", "db-reindex", "disk-cleanup")
+    tasks = "".join(f'[tasks.{name}]\nwindow = "w"\n' for name in names)
+    nodes = "".join(
+        f"""
+[nodes.n{number}]
+address = "{address}"
+ssh = {{ user = "{fleet.user}", port = {PORT}, host_key = "{fleet.host_key}", key = {{ file = "{fleet.key}" }} }}
+services.archive = {{ start = ["true"], stop = ["true"], status = ["{STATUS}"], pid_file = "{fleet.pid_file}" }}
+database = {{ name = "pacs", user = "maintainer", password = {{ file = "{password}" }}, port = {pacs.ports.database} }}
+cleanup.spool = {{ path = "{fleet.spool}", patterns = ["*.tmp"], older_than = "1d" }}
+"""
+        for number, address in enumerate(addresses)
     )
-    options = ["--dry", "-y", "--parallel", "50"]
-    command = [peers / "bin" / "pyinfra", fleet.folder / "inv.py", fleet.folder / "deploy.py", *options]
-    _quiet(command, fleet)
+    path = fleet.folder / f"inventory-{len(addresses)}.toml"
+    path.write_text(head + tasks + nodes)
+    return path
 
 
-def ansible(fleet: Hosts, peers: Path) -> None:
-    login = f"ansible_port={PORT} ansible_user={fleet.user} ansible_ssh_private_key_file={fleet.key}"
-    common = f"{login} ansible_python_interpreter=python3"
-    lines = "\n".join(f"{address} {common}" for address in fleet.addresses)
-    (fleet.folder / "hosts.ini").write_text(f"[all]\n{lines}\n")
-    tasks = "".join(f"    - command: 'true'\n      check_mode: false\n      name: look {n}\n" for n in range(4))
-    (fleet.folder / "play.yml").write_text(f"- hosts: all\n  gather_facts: false\n  tasks:\n{tasks}")
-    options = ["-i", fleet.folder / "hosts.ini", fleet.folder / "play.yml", "--check", "-f", "50"]
-    command = [peers / "bin" / "ansible-playbook", *options]
-    _quiet(
-        command,
-        fleet,
-        ANSIBLE_PIPELINING="1",
-        ANSIBLE_HOST_KEY_CHECKING="0",
-        ANSIBLE_LOCAL_TEMP=str(fleet.folder / "a"),
-    )
-
-
-def _quiet(command: list[Any], fleet: Hosts, **environment: str) -> None:
-    done = subprocess.run(
-        command, capture_output=True, check=False, cwd=fleet.folder, env={**os.environ, **environment}
-    )
-    if done.returncode:
-        raise SystemExit((done.stdout + done.stderr).decode()[-3000:])
-
-
-def best(measure: Callable[[], None], rounds: int) -> float:
-    times = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        measure()
-        times.append(time.perf_counter() - begun)
-    return min(times)
-
-
-def main(count: int, peers: Path | None) -> None:
-    with tempfile.TemporaryDirectory(prefix="fleet-pacs-") as name, hosts(count) as fleet:
-        pacs = PracticePacs(Path(name) / "pacs", Ports(ssh=21023, database=21024, dicom=21025))
-        pacs.up()
-        try:
-            _compare(fleet, pacs, peers)
-        finally:
-            pacs.down(wipe=True)
-
-
-def _compare(fleet: Hosts, pacs: PracticePacs, peers: Path | None) -> None:
-    path = fleet.folder / "inventory.toml"
-    path.write_text(inventory(fleet, pacs))
-    for number in range(len(fleet.addresses)):
-        (fleet.folder / f"pid-{number}").write_text(f"{os.getpid()}\n")
-    sent = requests(path)
-    password = (pacs.layout.folder / "database_password").read_text().strip()
-    conninfo = {"port": pacs.ports.database, "dbname": "pacs", "user": "maintainer", "password": password}
-    bare(fleet, sent, conninfo)
-    times = {"ours": best(lambda: ours(path), ROUNDS), "paramiko": best(lambda: bare(fleet, sent, conninfo), ROUNDS)}
-    if peers and (peers / "bin" / "pyinfra").exists():
-        times["pyinfra"] = best(lambda: pyinfra(fleet, peers), ROUNDS)
-    if peers and (peers / "bin" / "ansible-playbook").exists():
-        times["ansible"] = best(lambda: ansible(fleet, peers), 1)
-    print(f"dry run over {len(fleet.addresses)} hosts: {times['ours']:.2f} s, start of the program included")
-    for peer, (bound, target) in TARGETS.items():
-        if peer in times:
-            ratio = times["ours"] / times[peer] if bound == "at most" else times[peer] / times["ours"]
-            print(f"  {peer:10} {times[peer]:6.2f} s   ratio {ratio:5.2f}   ({bound} {target})")
+def _password(pacs: PracticePacs) -> str:
+    return (pacs.layout.folder / "database_password").read_text().strip()
 
 
 if __name__ == "__main__":
-    count, peers = [*sys.argv[1:3], *(50, None)[len(sys.argv) - 1 :]]
-    main(int(count or 50), Path(peers) if peers else None)
+    match sys.argv[1:]:
+        case ["--inside", count_, peers_]:
+            inside(int(count_), Path(peers_) if peers_ else None)
+        case [*words]:
+            measured = rows(int(words[0]) if words else HOSTS, Path(words[1]) if words[1:] else None)
+            print(table((row, os.getloadavg()[0]) for row in measured))

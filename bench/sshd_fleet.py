@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 SSHD = "/usr/sbin/sshd"
 PORT = 21022
+# Not this user's own home: what its login shell starts would be measured with every command.
 CONFIG = """\
 Port {port}
 ListenAddress {address}
@@ -25,7 +26,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 StrictModes no
 UsePAM no
-MaxStartups 100
+MaxStartups {startups}
 SetEnv HOME={folder}/home PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LogLevel ERROR
 """
@@ -39,11 +40,17 @@ class Hosts(NamedTuple):
     user: str
     key: Path
     host_key: str
+    spool: Path
+    pid_file: Path
+    """Of a process that stands for the archive on every host."""
 
 
 @contextmanager
-def hosts(count: int) -> Iterator[Hosts]:
-    """Start `count` sshd; they are ended, by their own process ids, when the context is left."""
+def hosts(count: int, startups: str = "100") -> Iterator[Hosts]:
+    """Start `count` sshd; they are ended, by their own process ids, when the context is left.
+
+    `startups`: how many callers each lets wait for their login. Source: sshd_config(5), MaxStartups.
+    """
     Path("/run/sshd").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fleet-") as name:
         folder = Path(name)
@@ -51,12 +58,17 @@ def hosts(count: int) -> Iterator[Hosts]:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
         (folder / "authorized_keys").write_text((folder / "client_key.pub").read_text())
         addresses = tuple(f"127.1.{number // 250}.{number % 250 + 1}" for number in range(count))
-        started = [_start(folder, address) for address in addresses]
+        for place in ("home", "spool"):
+            (folder / place).mkdir()
+        started = [_start(folder, address, startups) for address in addresses]
+        started.append(subprocess.Popen(["sleep", "infinity"]))
+        (folder / "pid").write_text(f"{started[-1].pid}\n")
         try:
             for address in addresses:
                 _wait(address)
             host_key = " ".join((folder / "host_key.pub").read_text().split()[:2])
-            yield Hosts(folder, addresses, getpass.getuser(), folder / "client_key", host_key)
+            places = (folder / "client_key", host_key, folder / "spool", folder / "pid")
+            yield Hosts(folder, addresses, getpass.getuser(), *places)
         finally:
             for process in started:
                 with contextlib.suppress(ProcessLookupError):
@@ -64,9 +76,9 @@ def hosts(count: int) -> Iterator[Hosts]:
                 process.wait()
 
 
-def _start(folder: Path, address: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, address: str, startups: str) -> subprocess.Popen[bytes]:
     config = folder / f"sshd-{address}.conf"
-    config.write_text(CONFIG.format(port=PORT, address=address, folder=folder))
+    config.write_text(CONFIG.format(port=PORT, address=address, folder=folder, startups=startups))
     return subprocess.Popen([SSHD, "-D", "-f", str(config)])
 
 

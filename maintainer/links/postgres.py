@@ -133,6 +133,7 @@ class ReadingSession(_Session):
     """For observing. Every query runs in a transaction that cannot write, and that is rolled back."""
 
     _options = f"-c default_transaction_read_only=on -c lock_timeout={_milliseconds(_LOCK_WITHIN)}"
+    _is_set_up = False
 
     def rows(
         self, text: str, parameters: Mapping[str, Any], timeout: timedelta, *, at_most: int = _AT_MOST_ROWS
@@ -162,9 +163,13 @@ class ReadingSession(_Session):
     @contextlib.contextmanager
     def _read_only(self, timeout: timedelta) -> Iterator[None]:
         """Open a transaction that no statement can make writable: the first query fixes its mode for good."""
-        self._connection.execute("BEGIN READ ONLY")
+        # In one message: on a slow line, round trips are what a look at a database takes.
+        limit = f"SELECT pg_catalog.set_config('statement_timeout', '{_milliseconds(timeout)}', true)"
+        if not self._is_set_up:
+            _set(self._connection, _FOR_ALL)
+            self._is_set_up = True
+        self._connection.execute(f"BEGIN READ ONLY; {limit}".encode())
         try:
-            _set(self._connection, {"statement_timeout": _milliseconds(timeout)}, local=True)
             yield
         finally:
             try:
@@ -204,7 +209,7 @@ class ActingSession(_Session):
         begun = time.monotonic()
         try:
             with self._no_longer_than(timeout), self._counted_notices() as notices:
-                _set(self._connection, limits)
+                _set(self._connection, _FOR_ALL | limits)
                 # Binary results mean the extended protocol: one statement only, and none smuggled in behind it.
                 self._connection.execute(text.encode(), binary=True)
         except psycopg.Error as error:
@@ -294,13 +299,12 @@ def _not_connected(tunnel: Tunnel, database: Database, error: psycopg.Error, wit
     return NoAnswer("the database closed the connection", where=node, hint="see the server's log on the node")
 
 
-def _set(connection: Connection, settings: Mapping[str, str], *, local: bool = False) -> None:
+def _set(connection: Connection, settings: Mapping[str, str]) -> None:
     """Set what this server knows: a setting that its version does not have is left out."""
-    wanted = {**_FOR_ALL, **settings}
     connection.execute(
-        "SELECT set_config(name, wanted.value, %s) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value)"
+        "SELECT set_config(name, wanted.value, false) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value)"
         " JOIN pg_catalog.pg_settings USING (name)",
-        [local, list(wanted), list(wanted.values())],
+        [list(settings), list(settings.values())],
     )
 
 

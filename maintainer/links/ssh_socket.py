@@ -49,15 +49,15 @@ def resolve(node: str, host: str, port: int, deadline: Deadline) -> list[Address
     Raises:
         NodeUnreachable: the name is unknown, or no answer came in time.
     """
+    with contextlib.suppress(OSError, UnicodeError):
+        return _addresses(host, port, socket.AI_NUMERICHOST)
     answers: queue.SimpleQueue[list[Address] | OSError] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            answers.put(_addresses(host, port))
         except (OSError, UnicodeError) as error:
             answers.put(error if isinstance(error, OSError) else OSError(str(error)))
-        else:
-            answers.put([(family, address) for family, _, _, _, address in found])
 
     threading.Thread(target=ask, name=f"resolve {host}", daemon=True).start()
     hint = f"try: getent ahosts {host}; or write the IP address as nodes.{node}.address"
@@ -70,6 +70,11 @@ def resolve(node: str, host: str, port: int, deadline: Deadline) -> list[Address
     if isinstance(answer, OSError):
         raise NodeUnreachable(f"the name {host} is not known", where=node, hint=hint)
     return answer
+
+
+def _addresses(host: str, port: int, flags: int = 0) -> list[Address]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, address) for family, _, _, _, address in found]
 
 
 def _connect(node: str, host: str, port: int, addresses: list[Address], deadline: Deadline) -> socket.socket:
