@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from maintainer.cli import complete
 from maintainer.cli.log_options import not_blank
 from maintainer.cli.output import emit, json_option, show_table
 from maintainer.cli.session import Session
@@ -38,7 +39,7 @@ def list_(session: Session, *, as_json: bool) -> None:
 
 
 @group.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.groups)
 @click.option(
     "--why", required=True, callback=not_blank, metavar="TEXT", help="What you saw and did. Name no patients."
 )

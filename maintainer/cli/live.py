@@ -36,7 +36,7 @@ def reporter(*, quiet: bool, steps: bool = False) -> Iterator[Reporter]:
             view.print = live.console.print
             yield view
     else:
-        yield _say_steps if steps else _log
+        yield _say_steps(Lines()) if steps else _log
 
 
 def line(event: Event) -> str:
@@ -50,6 +50,21 @@ def line(event: Event) -> str:
             return f"{node}  {task}: {step.title} … ({step.reason})"
         case StepEnded(node=node, task=task, step=step, ending=ending):
             return f"{node}  {task}: {step.title}: {told(ending)}"
+
+
+class Lines:
+    """Says what happens line by line, and a reason once: the steps of one subject share theirs."""
+
+    def __init__(self) -> None:
+        self._reasons: dict[tuple[str, str], str] = {}
+
+    def __call__(self, event: Event) -> str:
+        if isinstance(event, StepStarted):
+            last = self._reasons.get((event.node, event.task))
+            self._reasons[event.node, event.task] = event.step.reason
+            if last == event.step.reason:
+                return f"{event.node}  {event.task}: {event.step.title} …"
+        return line(event)
 
 
 def told(ending: Ending) -> str:
@@ -73,9 +88,12 @@ def _log(event: Event) -> None:
     LOG.info(type(event).__name__, line=line(event))
 
 
-def _say_steps(event: Event) -> None:
-    if not isinstance(event, TaskStarted):
-        click.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())}  {line(event)}")
+def _say_steps(lines: Lines) -> Reporter:
+    def say(event: Event) -> None:
+        if not isinstance(event, TaskStarted):
+            click.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())}  {lines(event)}")
+
+    return say
 
 
 class LiveView:

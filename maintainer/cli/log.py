@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from maintainer.cli import complete
 from maintainer.cli.log_options import filter_options
 from maintainer.cli.log_people import close, open_
 from maintainer.cli.output import emit, json_option, show_table
@@ -92,7 +93,7 @@ def verify(session: Session, *, key: Path | None, as_json: bool) -> None:
 
 @log.command()
 @click.argument("text")
-@click.option("--node", "-n", metavar="NAME", help="The node that the note is about.")
+@click.option("--node", "-n", metavar="NAME", help="The node that the note is about.", shell_complete=complete.nodes)
 @json_option
 @click.pass_obj
 def note(session: Session, *, text: str, node: str | None, as_json: bool) -> None:

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import click
 
+from maintainer.cli import complete
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
@@ -24,8 +26,8 @@ def filter_options(command: Command) -> Command:
         click.option("--run", metavar="ID", help="Only the records of this run."),
         click.option("--ending", type=click.Choice(["done", "failed", "unknown", "not-run"])),
         click.option("--kind", metavar="KIND", help="run-opened, decided, intent, outcome, finding, note, …"),
-        click.option("--task", "-t", metavar="NAME"),
-        click.option("--node", "-n", metavar="NAME"),
+        click.option("--task", "-t", metavar="NAME", shell_complete=complete.tasks),
+        click.option("--node", "-n", metavar="NAME", shell_complete=complete.nodes),
     ):
         command = option(command)
     return command

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from maintainer.cli import complete
 from maintainer.cli.log_options import not_blank
 from maintainer.cli.output import emit, json_option
 from maintainer.cli.session import Session
@@ -16,7 +17,7 @@ UNTIL = click.DateTime(["%Y-%m-%dT%H:%M"])
 
 
 @click.command("open")
-@click.argument("node")
+@click.argument("node", shell_complete=complete.nodes)
 @click.option("--who", required=True, callback=not_blank, metavar="NAME", help="Who is at work.")
 @click.option("--company", required=True, callback=not_blank, metavar="NAME", help="Whom they work for.")
 @click.option("--on-site", "place", flag_value="on-site", help="They are at the machine.")
@@ -68,7 +69,7 @@ def open_(
 
 
 @click.command("close")
-@click.argument("node")
+@click.argument("node", shell_complete=complete.nodes)
 @click.option("--id", "number", type=click.IntRange(min=1), metavar="N", help="Which one, when several are open there.")
 @click.option("--note", default="", metavar="TEXT", help="What was done. Name no patients.")
 @json_option

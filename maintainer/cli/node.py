@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from maintainer.cli import complete
 from maintainer.cli.output import emit, json_option
 from maintainer.cli.session import Session
 from maintainer.errors import UsageError
@@ -17,7 +18,7 @@ def node() -> None:
 
 
 @node.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.nodes)
 @click.option("--undo", is_flag=True, help="Print the script that takes it back.")
 @click.option(
     "--public-key",
@@ -59,7 +60,7 @@ def prepare(
 
 
 @node.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete.nodes)
 @click.option("--why", required=True, metavar="TEXT", help="Why it may be: for the log, and for whoever held the node.")
 @click.option("--cancel", is_flag=True, help="End the operation that still runs there, too.")
 @json_option
