@@ -120,7 +120,7 @@ def test_the_outage_is_measured(practice: Practice) -> None:
         measured: Any = perform(actor, ProveService(within=SOON))
         down = restarted["services"]["archive"]["down_seconds"]
         assert 0 < down < measured["outage_seconds"] <= round(time.monotonic() - begun, 3)
-        assert observer.observe(Probe(by="c-echo"))["answered"] is True  # type: ignore[index,call-overload]  # a mapping, by contract
+        assert observer.observe(Probe(by="c-echo"))["answered"] is True  # type: ignore[index,call-overload]  # (a mapping, by contract)
 
 
 def test_an_archive_that_cannot_send_images_does_not_serve(practice: Practice) -> None:

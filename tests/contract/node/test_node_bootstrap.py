@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -32,20 +33,20 @@ def test_every_program_runs(own_node: OwnNode, python: str) -> None:
     """No program uses what the oldest Python does not have."""
     own_node.old("a.log")
     (own_node.store / "image").write_bytes(b"\0" * 200)
-    program = own_node.program(python)
-    asked = {
+    program: Any = own_node.program(python)
+    asked: dict[str, dict[str, Any]] = {
         "services": {},
         "cleanup": {},
         "store-list": {"after": "", "limit": 5, "grace_seconds": 0},
         "store-header": {"path": "image", "limit": 4},
         "store-verify": {"objects": [[1, "image", 200, "md5", "0" * 32]]},
     }
-    answers = {name: program.observe(name, dict(request), TIME) for name, request in asked.items()}  # type: ignore[arg-type]
+    answers = {name: program.observe(name, request, TIME) for name, request in asked.items()}
     assert answers["store-header"] == {"bytes_base64": "AAAAAA=="}
-    assert answers["store-verify"]["deviations"][0][1] == "digest"  # type: ignore[index, call-overload]
-    assert program.act("quarantine", {"root": "spool"}, TIME)["moved_files"] == 1  # type: ignore[index, call-overload]
+    assert answers["store-verify"]["deviations"][0][1] == "digest"
+    assert program.act("quarantine", {"root": "spool"}, TIME)["moved_files"] == 1
     own_node.policy["roots"]["spool"]["keep_quarantined_seconds"] = 0
-    assert program.act("expire", {"root": "spool"}, TIME)["deleted_files"] == 1  # type: ignore[index, call-overload]
+    assert program.act("expire", {"root": "spool"}, TIME)["deleted_files"] == 1
 
 
 def test_leaves_nothing_behind(own_node: OwnNode) -> None:

@@ -92,9 +92,7 @@ def test_output_without_end_is_bounded(archive: OwnNode) -> None:
     """A status command that floods its output is bounded in what is kept and in time."""
     flood = "while :; do echo aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; done"
     archive.policy["services"]["archive"]["status"] = ["/bin/sh", "-c", flood]
-    seen = archive.program().observe("services", {}, timedelta(seconds=4))
-    assert isinstance(seen, dict)
-    assert seen["archive"]["state"] == "unknown"  # type: ignore[index, call-overload]
+    assert archive.observe("services", seconds=4)["archive"]["state"] == "unknown"
 
 
 def test_unit_without_systemd_is_unknown(own_node: OwnNode) -> None:
