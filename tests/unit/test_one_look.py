@@ -1,0 +1,80 @@
+"""One look at a node: the questions for its program in one request, nothing twice, nothing remembered afterwards."""
+
+from pathlib import Path
+
+import pytest
+
+from maintainer.errors import CouldNotLook
+from maintainer.model.task import NodeQuery, Probe, SqlQuery
+from maintainer.running.observe import OneLook
+from tests.fakes.fake_fleet import FakeNode
+from tests.unit.engine_bench import one_node
+
+SERVICES, CLEANUP, UNKNOWN = (NodeQuery(program=name, request={}) for name in ("services", "cleanup", "no-such"))
+QUERY = SqlQuery(text="SELECT 1")
+ALIVE = Probe(by="select-1")
+
+
+def test_what_is_planned_travels_with_the_first_question_for_the_node() -> None:
+    """The database is asked by itself and at its turn; the node's program is asked once for all."""
+    node = FakeNode()
+    look = OneLook(node, [SERVICES, QUERY, CLEANUP, UNKNOWN])
+    look.observe(QUERY)
+    look.observe(CLEANUP)
+    look.observe(SERVICES)
+    assert node.requests == [[QUERY], [CLEANUP, SERVICES, UNKNOWN]]
+
+
+def test_what_two_tasks_ask_alike_is_asked_once() -> None:
+    """Equal questions have one answer, whichever kind they are; other ones have their own."""
+    node = FakeNode()
+    look = OneLook(node, [SERVICES, SERVICES])
+    for _ in range(2):
+        for question in (SERVICES, QUERY, ALIVE):
+            assert look.observe(question) == node.observe(question.model_copy())
+    assert node.requests == [[SERVICES], [QUERY], [ALIVE]]
+
+
+def test_the_trouble_of_one_question_is_its_own() -> None:
+    """A question without an answer says why each time it is asked, and the others are answered."""
+    node = FakeNode()
+    look = OneLook(node, [UNKNOWN, SERVICES])
+    for _ in range(2):
+        with pytest.raises(CouldNotLook, match="no such program"):
+            look.observe(UNKNOWN)
+    assert look.observe(SERVICES) == node.observe(SERVICES)
+    assert len(node.requests) == 1
+
+
+def test_several_at_once_are_answered_in_their_order() -> None:
+    """Some of them known, some new, one of them troubled."""
+    node = FakeNode()
+    look = OneLook(node, [])
+    services = look.observe(SERVICES)
+    first, trouble, third = look.together([CLEANUP, UNKNOWN, SERVICES])
+    assert (first, third) == (node.observe(CLEANUP), services)
+    assert isinstance(trouble, CouldNotLook)
+    assert node.requests == [[SERVICES], [CLEANUP, UNKNOWN]]
+
+
+def test_a_dry_run_starts_the_nodes_program_once(tmp_path: Path) -> None:
+    """Whatever tasks a node has, their questions for its program are one request."""
+    node = FakeNode()
+    one_node(tmp_path, node, tasks=["service-restart", "db-vacuum", "disk-cleanup"]).plan()
+    programs = [[one.program for one in asked if isinstance(one, NodeQuery)] for asked in node.requests]
+    assert [asked for asked in programs if asked] == [["services", "processes", "cleanup"]]
+    queries = [one for asked in node.requests for one in asked if isinstance(one, SqlQuery)]
+    assert len(queries) == len({query.text for query in queries}) == 2
+
+
+def test_a_run_looks_anew_for_each_task(tmp_path: Path) -> None:
+    """What an earlier task's steps have changed is seen by the next one: nothing is answered from before."""
+    node = FakeNode()
+
+    def fill_up(found: FakeNode) -> None:
+        if len(found.requests) > 2:
+            found.old_files = 3
+
+    node.when_looked_at = fill_up
+    report = one_node(tmp_path, node, tasks=["service-restart", "disk-cleanup"]).run()
+    assert [task.answer.kind for task in report.tasks] == ["nothing", "steps"]
