@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS ?= 4
 
-.PHONY: env check test test-lab tools demo lab lab-down transcript bench clean
+.PHONY: env check test tools demo lab lab-down transcript bench clean
 
 env: .venv/ready
 
@@ -23,15 +23,10 @@ check: env
 	$(BIN)/vermin --target=3.6- --violations --no-tips --quiet maintainer/node tasks/node maintainer/intervention_log/verifier.py
 	$(BIN)/pytest -q -n $(WORKERS) --doctest-modules tests/unit maintainer tasks
 
-# Real servers on a shared machine: a test that fails is run once more, and named at the end (R) if it passes then.
+# Real servers and booted nodes on a shared machine: a test that fails is run once more, and named at the end (R) if it
+# passes then. What cannot be tested here is named too (s).
 test: env tools
-	$(BIN)/pytest -n $(WORKERS) --reruns 1 --durations=10 -rsR tests/unit tests/contract tests/e2e
-
-# The same product on two booted nodes: minutes more, root on Debian.
-test-lab: env
-	@sh tests/tools.sh lab
-	@$(BIN)/python -m tests.lab images
-	$(BIN)/pytest --durations=10 -rs tests/lab
+	$(BIN)/pytest -n $(WORKERS) --reruns 1 --durations=10 -rsR tests/unit tests/contract tests/e2e tests/lab
 
 tools:
 	@sh tests/tools.sh
@@ -39,8 +34,7 @@ tools:
 demo: env
 	@sh docs/demo.sh
 
-lab: env
-	@sh tests/tools.sh lab
+lab: env tools
 	@$(BIN)/python -m tests.lab up
 
 lab-down:

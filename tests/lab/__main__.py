@@ -11,10 +11,9 @@ import click
 
 from tests.lab.breakages import FAULTS, plant
 from tests.lab.enclosure import CONTROLLER
-from tests.lab.image import LabError, image, why_not
+from tests.lab.image import LabError
 from tests.lab.lab import REPOSITORY, Lab
 from tests.lab.leftovers import owner
-from tests.lab.recipe import OLD_PYTHONS, PACS_NODE
 
 NAME = "person"
 _ENDS_WITHIN = 30  # seconds
@@ -46,17 +45,6 @@ Ctrl-C here, or `make lab-down`, ends it and leaves nothing behind.
 @click.group()
 def lab() -> None:
     """Two PACS nodes on this machine, booted for real."""
-
-
-@lab.command()
-def images() -> None:
-    """Build what the lab's machines are made of, if it never was. Where there can be no lab, says why."""
-    if why := why_not():
-        click.echo(why, err=True)
-        sys.exit(1 if os.environ.get("CI") else 0)
-    for recipe in (PACS_NODE, OLD_PYTHONS):
-        with image(recipe) as root:
-            click.echo(root)
 
 
 @lab.command()

@@ -1,29 +1,41 @@
-"""One lab for all tests of a run: they stand in one group of workers, and each leaves the nodes as it found them."""
+"""One lab for all tests of a run; on one worker; each finds the nodes as they were when they were loaded."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.lab.guard import Night, guarded
-from tests.lab.image import why_not
+from tests.lab.image import NoLabError
 from tests.lab.lab import Lab
+from tests.lab.standing import Standing
 
-SLICES = 200
+SLICES, SIZE = 1000, 64
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def standing(request: pytest.FixtureRequest) -> Iterator[Standing]:
+    """Hold the lab until the last test has used it."""
+    terminal = request.config.pluginmanager.getplugin("capturemanager")
+
+    def say(text: str) -> None:
+        with terminal.global_and_fixture_disabled():
+            sys.stderr.write(f"\nlab: {text}\n")
+
+    held = Standing(say, SLICES, SIZE)
+    yield held
+    held.down()
+
+
+@pytest.fixture
+def lab(standing: Standing, request: pytest.FixtureRequest) -> Lab:
     """Two nodes that serve the same images. Skipped where there can be none; under CI that is a failure."""
-    if why := why_not():
-        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
-    up = Lab.up()
     try:
-        up.load(SLICES)
-        yield up
-    finally:
-        up.down()
+        return standing.lend(request.node.name)
+    except NoLabError as error:
+        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -27,6 +27,10 @@ class LabController(driver.Controller):
     def argv(self, *words: str) -> list[str]:
         return self.room.on_its_network(super().argv(*words))
 
+    def here(self, *words: str) -> driver.Answer:
+        with self.room.network():
+            return super().here(*words)
+
     def set_up(self) -> None:
         """Make its folder, its key and its password for the databases."""
         self.inventory.parent.mkdir(mode=0o700)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.lab.image import LabError, environment
+from tests.lab.image import LabError, NoLabError, environment
 
 CONTROLLER = "10.20.0.1"
 BRIDGE = "br0"
@@ -77,7 +77,11 @@ class Room:
 
 
 class Enclosure(Room):
-    """A room of our own."""
+    """A room of our own.
+
+    Raises:
+        NoLabError: this machine allows none.
+    """
 
     def __init__(self) -> None:
         argv = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -90,7 +94,7 @@ class Enclosure(Room):
         )
         if self._holder.stdout is None or self._holder.stdout.readline() != b"ready\n":
             self.close()
-            raise LabError("no namespaces can be made here: is this a container without CAP_SYS_ADMIN?")
+            raise NoLabError("no namespaces can be made here: is this a container without CAP_SYS_ADMIN?")
         super().__init__(only_child(self._holder.pid))
 
     def close(self) -> None:

@@ -76,20 +76,17 @@ def guarded(lab: Lab, folder: Path) -> Iterator[Night]:
     """Live a night, then see that it was one: stores, service, log and nodes are as they must always be."""
     night = Night(lab, _new(lab, folder / "controller"))
     before = {node.name: node.store_manifest() for node in lab.nodes.values()}
-    try:
-        with watched(lab) as outages:
-            night.outages = outages
-            yield night
-        lab.on_all(LabNode.wait_until_it_serves)
-        assert {node.name: node.store_manifest() for node in lab.nodes.values()} == before
-        assert night.both_down or overlap(outages["pacs-a"], outages["pacs-b"]) == []
-        assert unexplained(night.controller) == []
-        assert night.controller.json("log", "verify")["verified"] is True
-        password = lab.controller.database_password.read_text().strip()
-        assert sightings(night.said(), [PATIENT, password]) == []
-        lab.on_all(nothing_of_ours_runs_on)
-    finally:
-        lab.on_all(lambda node: node.run("rm", "-rf", STATE))
+    with watched(lab) as outages:
+        night.outages = outages
+        yield night
+    lab.on_all(LabNode.wait_until_it_serves)
+    assert {node.name: node.store_manifest() for node in lab.nodes.values()} == before
+    assert night.both_down or overlap(outages["pacs-a"], outages["pacs-b"]) == []
+    assert unexplained(night.controller) == []
+    assert night.controller.json("log", "verify")["verified"] is True
+    password = lab.controller.database_password.read_text().strip()
+    assert sightings(night.said(), [PATIENT, password]) == []
+    lab.on_all(nothing_of_ours_runs_on)
 
 
 def unexplained(controller: LabController) -> list[str]:

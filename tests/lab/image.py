@@ -11,12 +11,16 @@ from pathlib import Path
 from tests.lab.recipe import APT_OPTIONS, PACS_NODE, Recipe
 
 CACHE = Path(os.environ.get("MAINTAINER_LAB_CACHE", "/var/cache/maintainer-lab"))
-TOOLS = ("mmdebstrap", "systemd-nspawn", "unshare", "nsenter", "ip", "iptables", "ssh-keygen", "storescu", "echoscu")
+TOOLS = ("mmdebstrap", "systemd-nspawn", "unshare", "nsenter", "ip", "tc", "iptables", "ssh-keygen", "echoscu")
 _LONGEST_BUILD = 900  # seconds; about 60 when packages come quickly
 
 
 class LabError(Exception):
     """The lab cannot do what was asked; says why and what to do."""
+
+
+class NoLabError(LabError):
+    """There can be no lab on this machine, as it is."""
 
 
 def why_not() -> str:
@@ -37,7 +41,7 @@ def image(recipe: Recipe = PACS_NODE) -> Iterator[Path]:
     """Lend a root folder to be looked at but not written to, built now if it never was. It stays while it is lent.
 
     Raises:
-        LabError: it cannot be built; the end of the log is in the sentence.
+        NoLabError: it cannot be built; the end of the log is in the sentence.
     """
     CACHE.mkdir(parents=True, exist_ok=True)
     root = CACHE / f"{recipe.name}-{recipe.digest()[:16]}"
@@ -72,7 +76,7 @@ def _build(recipe: Recipe, root: Path) -> None:
         )
     if done.returncode != 0:
         tail = "\n".join(log.read_text("utf-8", "replace").splitlines()[-8:])
-        raise LabError(f"the image {recipe.name} could not be built; the end of {log}:\n{tail}")
+        raise NoLabError(f"the image {recipe.name} could not be built; the end of {log}:\n{tail}")
     unfinished.rename(root)
 
 

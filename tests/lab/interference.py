@@ -15,7 +15,7 @@ _JUMPS = {
     "reject": (["-j", "REJECT", "--reject-with", "tcp-reset"], []),
     "lossy": (["-m", "statistic", "--mode", "random", "--probability", "0.2", "-j", "DROP"],) * 2,
 }
-_FREEZES_WITHIN = 10  # seconds
+_FREEZES_WITHIN = 30  # seconds
 
 
 @contextlib.contextmanager
@@ -32,30 +32,30 @@ def cut(node: LabNode, how: Cut = "drop", *, port: int | None = None) -> Iterato
     if outgoing:
         rules.append(["OUTPUT", "-o", "host0", "-p", "tcp", *(["--sport", str(port)] if port else []), *outgoing])
     for rule in rules:
-        _on_its_network(node, "iptables", "-w", "-A", *rule)
+        node.on_its_network("iptables", "-w", "-A", *rule)
     try:
         yield
     finally:
         for rule in rules:
-            _on_its_network(node, "iptables", "-w", "-D", *rule)
+            node.on_its_network("iptables", "-w", "-D", *rule)
 
 
 @contextlib.contextmanager
 def slowed(node: LabNode, rate: str = "256kbit") -> Iterator[None]:
     """Let the node send no faster than that, until the block ends."""
-    _on_its_network(node, *f"tc qdisc add dev host0 root tbf rate {rate} burst 16kb latency 400ms".split())
+    node.on_its_network(*f"tc qdisc add dev host0 root tbf rate {rate} burst 16kb latency 400ms".split())
     try:
         yield
     finally:
-        _on_its_network(node, *["tc", "qdisc", "del", "dev", "host0", "root"])
+        node.on_its_network(*["tc", "qdisc", "del", "dev", "host0", "root"])
 
 
 @contextlib.contextmanager
 def frozen(node: LabNode) -> Iterator[None]:
     """Let the whole machine hang until the block ends: its network takes packets, and nothing ever answers."""
-    freezer = next((group for group in node.cgroups if (group / "cgroup.freeze").exists()), None)
-    if freezer is None:
+    if not node.freezers():
         raise LabError("a machine can only be frozen where there is a cgroup2 hierarchy")
+    (freezer,) = node.freezers()
     _freeze(freezer, 1)
     try:
         yield
@@ -64,14 +64,9 @@ def frozen(node: LabNode) -> Iterator[None]:
 
 
 def _freeze(freezer: Path, wanted: int) -> None:
-    (freezer / "cgroup.freeze").write_text(str(wanted))
+    freezer.write_text(str(wanted))
     until = time.monotonic() + _FREEZES_WITHIN
-    while f"frozen {wanted}" not in (freezer / "cgroup.events").read_text():
+    while f"frozen {wanted}" not in (freezer.parent / "cgroup.events").read_text():
         if time.monotonic() > until:
-            raise LabError(f"{freezer.name} does not {'freeze' if wanted else 'thaw'}")
+            raise LabError(f"{freezer.parent.name} does not {'freeze' if wanted else 'thaw'}")
         time.sleep(0.01)
-
-
-def _on_its_network(node: LabNode, *argv: str) -> None:
-    """Run a program of this machine, which the node may lack, on the node's network."""
-    node.room.do("ip", "netns", "exec", node.name, *argv)

@@ -5,14 +5,14 @@ import contextlib
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
 from tests.lab.controller import LabController, controller_in
 from tests.lab.enclosure import Enclosure, Room
-from tests.lab.image import LabError, image, why_not
+from tests.lab.image import LabError, NoLabError, image, why_not
 from tests.lab.leftovers import claim, folder_of, owner, sweep
 from tests.lab.node import LabNode
 
@@ -45,10 +45,11 @@ class Lab:
         others get the program with each request and run it as root.
 
         Raises:
-            LabError: there can be no lab here, or one of that name is up.
+            NoLabError: there can be no lab here.
+            LabError: one of that name is up, or a node does not boot.
         """
         if why := why_not():
-            raise LabError(why)
+            raise NoLabError(why)
         sweep()
         with contextlib.ExitStack() as held:
             folder = held.enter_context(claim(name or secrets.token_hex(4)))
@@ -112,7 +113,7 @@ class Lab:
     def _boot(self, root: Path) -> None:
         self.controller.set_up()
         for node in self.nodes.values():
-            node.build(root)
+            _build(node, root)
         pinned = {name: self.controller.admit_to(node) for name, node in self.nodes.items()}
         self.controller.write_inventory(self.nodes, pinned)
         self.on_all(self._start)
@@ -124,11 +125,8 @@ class Lab:
         self._send_to(node, 0, 0)
 
 
-@contextlib.contextmanager
-def lab(name: str | None = None) -> Iterator[Lab]:
-    """Lend a lab until the block ends."""
-    lent = Lab.up(name)
+def _build(node: LabNode, root: Path) -> None:
     try:
-        yield lent
-    finally:
-        lent.down()
+        node.build(root)
+    except (LabError, OSError) as error:
+        raise NoLabError(f"no machine can be built here: {error}") from error

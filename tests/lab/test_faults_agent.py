@@ -9,7 +9,7 @@ from tests.e2e.driver import endings, finished
 from tests.lab.guard import Night
 from tests.lab.slowness import slow_stop
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 RESTART = ("run", "--now", "--task", "service-restart", "--node", "pacs-a", "--json")
 

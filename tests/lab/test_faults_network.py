@@ -14,7 +14,7 @@ from tests.lab.guard import STATE, Night, until
 from tests.lab.slowness import slow_stop
 from tests.lab.workstations import association
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 RESTART = ("run", "--now", "--task", "service-restart", "--node", "pacs-a", "--json")
 CLEANUP = ("run", "--task", "disk-cleanup", "--node", "pacs-a", "--json")

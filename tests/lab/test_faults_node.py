@@ -7,7 +7,7 @@ from tests.lab.guard import STATE, Night
 from tests.lab.node import LabNode
 from tests.lab.slowness import slow_stop, that_does_not_start
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 RESTART = ("run", "--now", "--task", "service-restart", "--node", "pacs-a", "--json")
 STOP, START = "stop archive", "start archive"

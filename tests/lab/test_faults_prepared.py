@@ -9,7 +9,7 @@ from tests.lab.guard import Night, until
 from tests.lab.node import LabNode
 from tests.lab.slowness import slow_stop
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 RESTART = ("run", "--now", "--task", "service-restart", "--node", "pacs-b", "--json")
 STATE = "/var/lib/maintainer-node"

@@ -13,7 +13,7 @@ from tests.lab.image import LabError
 from tests.lab.lab import REPOSITORY, Lab
 from tests.lab.leftovers import CGROUP_TOPS, claim, folder_of, owner, sweep
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 HOLD_A_LAB = (
     "import sys, tests.lab.lab as t; lab = t.Lab.up(sys.argv[1]); print(lab.room.pid, flush=True); sys.stdin.read()"

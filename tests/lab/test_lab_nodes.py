@@ -12,7 +12,7 @@ from tests.lab import breakages, interference
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 MENDED_BY: dict[Callable[[LabNode], str], str] = {
     breakages.dead_rows: "db-vacuum",
@@ -37,10 +37,11 @@ def test_both_nodes_have_booted(lab: Lab) -> None:
 def test_the_controller_can_look_at_both_nodes(lab: Lab) -> None:
     """Reached by SSH under their pinned keys; services, database and archive answer.
 
-    That one node is not prepared, and so runs as root whatever this controller sends, is said as a warning.
+    That one node is not prepared, and so runs as root whatever this controller sends, is said as a warning. Which
+    published weaknesses the packages have depends on the day of the image.
     """
     answer = lab.controller.do("check", "--json")
-    rows = answer.document["nodes"]
+    rows = [row for row in answer.document["nodes"] if row["what"] != "version"]
     not_well = {(row["node"], row["what"], row["verdict"]) for row in rows if row["verdict"] != "ok"}
     assert not_well == {("pacs-a", "account", "warning")}
     assert {row["node"] for row in rows} == set(lab.nodes)

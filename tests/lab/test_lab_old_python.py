@@ -15,7 +15,7 @@ from maintainer.links.node_program import NodeProgram, zipapp_bytes
 from tests.contract.node.own_node import OwnNode, hold
 from tests.lab.old_python import KINDS, Kind, in_old_debian, why_no_old_python
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(300, func_only=True)
 
 TIME = timedelta(seconds=60)
 VERSION = {"pypy-3.7": "3.7.", "cpython-3.9": "3.9."}

@@ -12,7 +12,7 @@ from tests.lab import breakages
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 FOUND_AS = {
     "truncated-object": "object-size",

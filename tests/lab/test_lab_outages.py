@@ -6,7 +6,7 @@ from tests.e2e.driver import endings
 from tests.lab.lab import Lab
 from tests.lab.workstations import overlap, watched
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(600, func_only=True)
 
 
 def test_a_restart_of_everything_takes_one_node_after_another(lab: Lab) -> None:
