@@ -16,7 +16,7 @@ from maintainer.app import Maintainer, load
 from maintainer.errors import NodeHeld
 from maintainer.model.plan import NodeOperation, RestartServices, Sql
 from maintainer.practice.service import Service
-from tests.e2e.driver import Controller, controller, endings, steps
+from tests.e2e.driver import Controller, controller, endings, finished, steps
 from tests.practice_fixture import Practice
 
 SOON = timedelta(seconds=60)
@@ -121,25 +121,55 @@ def test_fault_1_and_11_the_agent_is_killed_while_the_archive_stops(practice: Pr
     assert me.json("log", "verify")["verified"] is True
 
 
+@pytest.mark.fault(12)
+def test_fault_12_the_link_is_cut_for_good_while_the_archive_stops(practice: Practice, me: Controller) -> None:
+    """The archive serves again though nobody can reach the node any more; the step is unknown until somebody can."""
+    practice.break_("hung-archive")
+    before = Service(practice.layout, "archive").process()
+    run = me.start("run", "--json", "--task", "service-restart")
+    note = launched(practice)
+    _end_sshd(practice)
+    _await(note.with_suffix(".json"))
+    after = Service(practice.layout, "archive").process()
+    assert before is not None
+    assert after is not None
+    assert after.pid != before.pid
+    for _ in range(2):
+        run.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    assert endings(finished(run).document)[0][-1] == "unknown"
+    _start_sshd(practice)
+    settled = me.json("run", "--task", "service-restart")
+    assert [one["ending"] for one in settled["settled"]] == ["done"]
+    assert endings(settled) == []
+
+
 @pytest.mark.fault(12, 19)
 def test_fault_12_and_19_sshd_is_killed_while_the_archive_stops(practice: Practice, me: Controller) -> None:
     """The run finds its operation again when sshd is back, and ends as if nothing had been."""
     practice.break_("hung-archive")
     run = me.start("run", "--json", "--task", "service-restart")
     launched(practice)
-    process = Service(practice.layout, "sshd").process()
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-    _await_end(process.pid)
+    _end_sshd(practice)
     time.sleep(1)
-    subprocess.run(
-        [sys.executable, "-m", "maintainer.practice.service", str(practice.folder), "sshd", "start"], check=True
-    )
+    _start_sshd(practice)
     stdout, _ = run.communicate(timeout=90)
     document = json.loads(stdout)
     assert {ending for *_, ending in endings(document)} == {"done"}
     notes = sorted((remembered(practice) / "operations").glob("*.launch"))
     assert [json.loads(note.read_text())["asked"]["program"] for note in notes] == ["restart"]
+
+
+def _end_sshd(practice: Practice) -> None:
+    process = Service(practice.layout, "sshd").process()
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    _await_end(process.pid)
+
+
+def _start_sshd(practice: Practice) -> None:
+    argv = [sys.executable, "-m", "maintainer.practice.service", str(practice.folder), "sshd", "start"]
+    subprocess.run(argv, check=True)
 
 
 def _await(path: Path) -> None:
