@@ -73,6 +73,6 @@ def of_account(node: Node, user: str, *, prepared: bool) -> Iterator[Objection]:
         yield Objection("warning", "too wide: runs as root, and nothing that is declared needs it", hint)
     units = [service.unit for service in node.services.values() if isinstance(service, UnitService)]
     if user != "root" and (units or node.reboot):
-        what = f"start and stop {units[0]}" if units else "reboot"
+        what = f"restart {units[0]}" if units else "reboot"
         hint = "set sudo = true in [nodes.….ssh], or let a polkit rule of yours allow it"
         yield Objection("warning", f"may be missing: {user} can {what} only by a polkit rule", hint)

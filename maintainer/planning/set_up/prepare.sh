@@ -55,6 +55,7 @@ home=$(getent passwd "$user" | cut -d: -f6)
 [ -d "$home/.ssh" ] || install -d -o root -g root -m 755 "$home/.ssh"
 
 # ---- 2. The policy -----------------------------------------------------------------------------------------------------
+# `restart` starts what it has stopped; no program can be asked only to stop a service.
 
 install -d -o root -g root -m 755 "${policy%/*}" "${program%/*}"
 put "$policy" 644 <<'POLICY'
