@@ -8,8 +8,8 @@ the bare threads (`fleet_bare.py`) ask in one request and through a tunnel, the 
 alternate, and the best of each counts. Hosts and peers share this machine's processors, so that what a host spends
 counts as well.
 
-Without ENVIRONMENT-WITH-PEERS they are installed beside this Python, by pip. Root runs all of it in a network and
-process namespace of its own, in which nothing can be left behind.
+ENVIRONMENT-WITH-PEERS is `.venv-peers`, where `make bench` installs them, if none is given. Root runs all of it in a
+network and process namespace of its own, in which nothing can be left behind.
 """
 
 import json
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.fleet_bare import Job
-from bench.fleet_peers import STATUS, ansible, install, pyinfra
+from bench.fleet_peers import STATUS, ansible, pyinfra
 from bench.sshd_fleet import PORT, Hosts, hosts
 from bench.table import Row, not_measured, table, times_faster, times_of_peer, within
 from maintainer.app import load
@@ -38,6 +38,7 @@ from maintainer.practice.pacs import PracticePacs
 from tasks.db_reindex import DENSITY, INDEXES
 from tasks.db_vacuum import TABLES
 
+PEERS = Path(__file__).parent.parent / ".venv-peers"
 HOSTS = 50
 MANY = 500
 ROUNDS = 3
@@ -54,11 +55,8 @@ Measure = Callable[[], object]
 
 def rows(count: int = HOSTS, peers: Path | None = None) -> Iterator[Row]:
     """Measure in a process of its own, which is ended with all that it started."""
-    why = ""
-    try:
-        peers = install(peers or Path(sys.prefix) / "peers")
-    except subprocess.CalledProcessError as error:
-        why = f"pip could not get them: {error.returncode}"
+    peers = peers or PEERS
+    why = "" if (peers / "bin" / "ansible-playbook").exists() else "they are not installed"
     enclosure = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"] if os.geteuid() == 0 else []
     command = [*enclosure, sys.executable, "-m", "bench.fleet", "--inside", str(count), "" if why else str(peers)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -107,8 +105,8 @@ def _rows(count: int, peers: Path | None, pacs: PracticePacs) -> Iterator[Row]:
         megabytes = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
         yield times_of_peer(f"dry run, {MANY} hosts", many_took, f"{HOSTS} hosts", few_took, at_most=12)
     yield within(f"controller's memory, {MANY} hosts", megabytes, "MB", at_most=300)
-    with hosts(1, FEW_STARTUPS) as fleet:
-        given_up = unseen(inventory(fleet, pacs, fleet.addresses * HOSTS))
+    with hosts(HOSTS, FEW_STARTUPS) as fleet:
+        given_up = unseen(inventory(fleet, pacs, fleet.addresses))
         yield within(f"refused for good, {HOSTS} callers of one sshd that takes 10", given_up, "nodes", at_most=0)
 
 
@@ -184,7 +182,9 @@ def job(path: Path, fleet: Hosts, database: dict[str, Any]) -> Job:
 
 def inventory(fleet: Hosts, pacs: PracticePacs, addresses: tuple[str, ...]) -> Path:
     """Write an inventory of these addresses, all with the one database, and give its path."""
-    password = pacs.layout.folder / "database_password"
+    # An inventory has its greatest length, and links are shorter.
+    (fleet.folder / "p").unlink(missing_ok=True)
+    (fleet.folder / "p").symlink_to(pacs.layout.folder / "database_password")
     head = f"""[site]
 name = "bench"
 timezone = "UTC"
@@ -201,10 +201,10 @@ closes = "00:00"
         f"""
 [nodes.n{number}]
 address = "{address}"
-ssh = {{ user = "{fleet.user}", port = {PORT}, host_key = "{fleet.host_key}", key = {{ file = "{fleet.key}" }} }}
-services.archive = {{ start = ["true"], stop = ["true"], status = ["{STATUS}"], pid_file = "{fleet.pid_file}" }}
-database = {{ name = "pacs", user = "maintainer", password = {{ file = "{password}" }}, port = {pacs.ports.database} }}
-cleanup.spool = {{ path = "{fleet.spool}", patterns = ["*.tmp"], older_than = "1d" }}
+ssh = {{ user="{fleet.user}", port={PORT}, host_key="{fleet.host_key}", key={{ file="{fleet.key}" }} }}
+services.archive = {{ start=["true"], stop=["true"], status=["{STATUS}"], pid_file="{fleet.pid_file}" }}
+database = {{ name="pacs", user="maintainer", password={{ file="{fleet.folder}/p" }}, port={pacs.ports.database} }}
+cleanup.spool = {{ path="{fleet.spool}", patterns=["*.tmp"], older_than="1d" }}
 """
         for number, address in enumerate(addresses)
     )

@@ -1,39 +1,35 @@
-"""pyinfra and ansible-core, asked to find out on each host what the four tasks of the fleet benchmark need.
+"""pyinfra and ansible-core, made to find out on each host what the four tasks of the fleet benchmark need.
 
-Each asks the eight questions that ours asks, by its own means and one at a time, as it does: the state of a service,
-what its processes hold, which files are due, and by psql on the host whether the database answers, and four queries.
-They compare and decide nothing.
+Each asks by its own means and in its own way, one command or module a fact: the state of a service; its processes,
+their memory and the deleted files that they have mapped; files that are due, quarantined ones, the room that is left;
+whether the database answers, and four queries, by psql on the host. They compare and decide nothing.
 """
 
 import json
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from bench.sshd_fleet import PORT, Hosts
 
-PACKAGES = ("ansible-core~=2.19", "pyinfra~=3.10")
 STATUS = "true"
-PROCESSES = (
-    "p=$(cat {pid_file}); ps -o pid,etimes,rss -p $p --ppid $p; grep RssAnon /proc/$p/status; "
-    "grep -c deleted /proc/$p/maps; true"
-)
-FILES = "find {spool} -xdev -type f -name '*.tmp' -mtime +0 -printf '%s %T@\\n'; df -B1 {spool}"
+QUARANTINE = ".maintainer-quarantine"
 
 
-def install(folder: Path) -> Path:
-    """Make an environment with the peers where there is none, and give it.
-
-    Raises:
-        subprocess.CalledProcessError: pip could not get them.
-    """
-    if not all((folder / "bin" / name).exists() for name in ("pyinfra", "ansible-playbook")):
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([folder / "bin" / "python", "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    return folder
+def looks(fleet: Hosts) -> dict[str, str]:
+    """Give the commands that look at service, processes and disk, by what they find out."""
+    family = f"p=$(cat {fleet.pid_file}); for p in $p $(cat /proc/$p/task/$p/children); do"
+    return {
+        "state": STATUS,
+        "processes": f"p=$(cat {fleet.pid_file}); ps -o pid,etimes -p $p --ppid $p",
+        "memory": f"{family} grep -E '^(RssAnon|VmSwap)' /proc/$p/status; done",
+        "deleted": f"{family} grep -c '(deleted)' /proc/$p/maps; done; true",
+        "due": f"find {fleet.spool} -xdev -type f -name '*.tmp' -mtime +0 -printf '%s %T@\\n'",
+        "quarantine": f"find {fleet.spool}/{QUARANTINE} -type f -printf '%s\\n' || true",
+        "room": f"df -B1 {fleet.spool}",
+    }
 
 
 def psql(queries: list[str], database: dict[str, Any]) -> list[list[str]]:
@@ -49,7 +45,7 @@ def pyinfra(fleet: Hosts, peers: Path, queries: list[str], database: dict[str, A
     login |= {"ssh_strict_host_key_checking": "off", "ssh_known_hosts_file": "/dev/null"}
     (fleet.folder / "inv.py").write_text(f"hosts = {[(address, login) for address in fleet.addresses]!r}\n")
     asked = [f"PGPASSWORD={shlex.quote(database['password'])} {shlex.join(line)}" for line in psql(queries, database)]
-    commands = [STATUS, PROCESSES.format(pid_file=fleet.pid_file), FILES.format(spool=fleet.spool), *asked]
+    commands = [*looks(fleet).values(), *asked]
     (fleet.folder / "deploy.py").write_text(
         "from pyinfra import host\nfrom pyinfra.facts.server import Command\n"
         f"for command in {commands!r}:\n    host.get_fact(Command, command)\n"
@@ -61,16 +57,18 @@ def ansible(fleet: Hosts, peers: Path, queries: list[str], database: dict[str, A
     login = f"ansible_port={PORT} ansible_user={fleet.user} ansible_ssh_private_key_file={fleet.key}"
     hosts = "\n".join(f"{address} {login} ansible_python_interpreter=python3" for address in fleet.addresses)
     (fleet.folder / "hosts.ini").write_text(f"[all]\n{hosts}\n")
-    looks: list[dict[str, Any]] = [
-        {"command": {"argv": [STATUS]}},
-        {"shell": PROCESSES.format(pid_file=fleet.pid_file)},
-        {"find": {"paths": str(fleet.spool), "patterns": "*.tmp", "age": "1d", "recurse": True}},
+    find = {
+        "due": {"paths": str(fleet.spool), "patterns": "*.tmp", "age": "1d", "recurse": True},
+        "quarantine": {"paths": f"{fleet.spool}/{QUARANTINE}", "recurse": True},
+    }
+    asked: list[dict[str, Any]] = [
+        {"find": find[what]} if what in find else {"shell": command} for what, command in looks(fleet).items()
     ]
     password = {"PGPASSWORD": database["password"]}
-    looks += [{"command": {"argv": argv}, "environment": password} for argv in psql(queries, database)]
+    asked += [{"command": {"argv": argv}, "environment": password} for argv in psql(queries, database)]
     # Without check_mode: false a command would be left out of --check, and nothing be looked at.
-    tasks = [{**look, "name": f"look {number}", "check_mode": False} for number, look in enumerate(looks)]
-    # JSON is YAML, and "!unsafe" is not needed: no query holds braces.
+    tasks = [{**look, "name": f"look {number}", "check_mode": False} for number, look in enumerate(asked)]
+    # JSON is YAML, and no query holds the braces of a template.
     (fleet.folder / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": tasks}]))
     options = ["-i", "hosts.ini", "play.yml", "--check", "--forks", "50"]
     settings = {"PIPELINING": "1", "HOST_KEY_CHECKING": "0", "HOME": str(fleet.folder / "ansible")}

@@ -46,10 +46,11 @@ class Hosts(NamedTuple):
 
 
 @contextmanager
-def hosts(count: int, startups: str = "100") -> Iterator[Hosts]:
+def hosts(count: int, one_for_all: str = "") -> Iterator[Hosts]:
     """Start `count` sshd; they are ended, by their own process ids, when the context is left.
 
-    `startups`: how many callers each lets wait for their login. Source: sshd_config(5), MaxStartups.
+    `one_for_all`: or only one, which answers on all addresses and takes so many callers that have not logged in yet.
+    Source: sshd_config(5), MaxStartups.
     """
     Path("/run/sshd").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fleet-") as name:
@@ -60,7 +61,8 @@ def hosts(count: int, startups: str = "100") -> Iterator[Hosts]:
         addresses = tuple(f"127.1.{number // 250}.{number % 250 + 1}" for number in range(count))
         for place in ("home", "spool"):
             (folder / place).mkdir()
-        started = [_start(folder, address, startups) for address in addresses]
+        listening = ("0.0.0.0",) if one_for_all else addresses  # noqa: S104 (a network of our own, and keys only)
+        started = [_start(folder, address, one_for_all or "100") for address in listening]
         started.append(subprocess.Popen(["sleep", "infinity"]))
         (folder / "pid").write_text(f"{started[-1].pid}\n")
         try:
