@@ -29,6 +29,8 @@ from maintainer.running.report import StepReport
 
 SETTLING = (0.0, 1.0, 3.0)
 """Seconds before each second look: PostgreSQL publishes its statistics with a short delay."""
+GOING_DOWN = (0.0, 1.0, 3.0, 10.0)
+"""Seconds before each look for what a restart left stopped: what goes down may take that long."""
 
 
 class Grave(NamedTuple):
@@ -153,13 +155,16 @@ class Executor:
 
     def _bring_back(self, subject: tuple[Step, ...], ending: Ending) -> Ending | None:
         """The node starts what it stopped; where it could not, as when all of it was killed, look and start it now."""
-        if not _may_be_down(subject, ending):
-            return None
-        answer = self._crew.eyes.look(self.assignment, self._observer)
-        due = answer.steps if isinstance(answer, Steps) else ()
-        again = _only_starts(tuple(step for step in due if step.subject == subject[0].subject))
-        brought = self._perform_steps(again) if again else None
-        return brought if isinstance(brought, Done) else None
+        for seconds in GOING_DOWN if _may_be_down(subject, ending) else ():
+            self._crew.pause(seconds)
+            answer = self._crew.eyes.look(self.assignment, self._observer)
+            if isinstance(answer, Unseen):
+                return None
+            due = answer.steps if isinstance(answer, Steps) else ()
+            if again := _only_starts(tuple(step for step in due if step.subject == subject[0].subject)):
+                brought = self._perform_steps(again)
+                return brought if isinstance(brought, Done) else None
+        return None
 
     def _watch_partners(self, subject: tuple[Step, ...], ending: Ending) -> None:
         """After an outage, see that whoever served in this node's place still does."""
