@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
-from tasks.node import dicom_header
-from tasks.node.dicom_header import Verdict, examine
+from maintainer.node import dicom_header
+from maintainer.node.dicom_header import Verdict, examine
 
 FOLDER = Path(str(pydicom.__file__)).parent / "data"
 FILES = sorted(p for p in FOLDER.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc"))

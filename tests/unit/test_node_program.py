@@ -66,7 +66,7 @@ def test_what_is_in_the_zip() -> None:
     with zipfile.ZipFile(io.BytesIO(zipapp_bytes([files("tasks.node")]))) as archive:
         entries = archive.infolist()
     names = [entry.filename for entry in entries]
-    assert {"__main__.py", "maintainer/node/entry.py", "tasks/node/observe_store_verify.py"} <= set(names)
+    assert {"__main__.py", "maintainer/node/entry.py", "tasks/node/observe_boot.py"} <= set(names)
     assert names == sorted(names)
     assert all(name.endswith(".py") for name in names)
     assert {(entry.date_time, entry.external_attr >> 16) for entry in entries} == {((1980, 1, 1, 0, 0, 0), 0o100644)}

@@ -27,7 +27,7 @@ def run(request, policy, deadline):
         raise ValueError("this node has no store in its policy")
     if not policy.store.present():
         return {"store_present": False, "files": [], "more": False, "young": 0, "skipped": {}}
-    listing = _Listing(policy.store, limit, grace, deadline)
+    listing = Listing(policy.store, limit, grace, deadline)
     top = policy.store.open_top()
     try:
         listing.add_folder(top, "", after, 0)
@@ -52,7 +52,7 @@ def _request(request):
     return after, limit, grace
 
 
-class _Listing:
+class Listing:
     def __init__(self, store, limit, grace, deadline):
         self.files: List[str] = []
         self.skipped: "Counter[str]" = Counter()

@@ -3,13 +3,13 @@
 Request {"objects": [[key, path, size, algorithm, digest or null, kind], …]}, in the order to check them; the kind may
 be left out where it is "dicom". What is of the kind "other" has no DICOM header that could be looked at. Answers
 {"store_present", "checked", "bytes", "deviations": [[key, verdict, evidence], …], "reached"}: `reached` is the key up
-to which everything was checked before the time was over, null when nothing was. Verdicts: `tasks.node.object_reading`.
+to which everything was checked before the time was over, null when nothing was. Verdicts: `object_reading`.
 """
 
 import os
 import threading
 
-from tasks.node.object_reading import ALGORITHMS, KINDS, Indexed, Reader
+from maintainer.node.object_reading import ALGORITHMS, KINDS, Indexed, Reader
 
 GENTLE = True
 MAX_OBJECTS = 100000

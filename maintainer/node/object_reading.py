@@ -1,0 +1,166 @@
+"""Compare one object of the store with what the index says of it, reading it once.
+
+Verdicts: missing, unreadable, size, digest, header, executable-preamble. Evidence is numbers and fixed words only.
+"""
+
+import errno
+import hashlib
+import os
+import stat
+import time
+from typing import Any, Dict, NamedTuple, Tuple
+
+from maintainer.node import dicom_header, page_cache
+
+KINDS = (DICOM, OTHER) = ("dicom", "other")
+ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")
+BUFFER_BYTES = 1024 * 1024
+# A preamble that an operating system or a viewer would run is where malware hides in an image that viewers still show.
+_EXECUTABLE = ((b"MZ", "mz"), (b"\x7fELF", "elf"), (b"#!", "script"), (b"%PDF", "pdf"))
+_WORDS = {errno.ELOOP: "symlink", errno.EACCES: "not-permitted", errno.EPERM: "not-permitted", errno.EIO: "io-error"}
+_TRIES = 2
+_NOT_FOR_SECURITY: Any = {"usedforsecurity": False}  # a keyword of Python 3.9, which those machines have
+
+
+class Indexed(NamedTuple):
+    """What the archive's index says of an object."""
+
+    key: object
+    path: str
+    size: int
+    algorithm: str
+    digest: object
+    kind: str = DICOM
+
+
+class Reading(NamedTuple):
+    """What one pass over a file gave; `trouble` is a verdict and its evidence where there was no such pass."""
+
+    size: int = 0
+    digests: Dict[str, bytes] = {}
+    first: bytes = b""
+    header: dicom_header.Verdict = dicom_header.Verdict("", 0)
+    mtime_ns: int = 0
+    trouble: Tuple[str, Dict[str, str]] = ("", {})
+
+    @property
+    def executable(self):
+        """What an operating system would take it for, or nothing."""
+        return next((word for magic, word in _EXECUTABLE if self.first.startswith(magic)), "")
+
+
+class Reader:
+    """Reads objects one after another with one buffer; each thread has its own. `pace` is told of each part read."""
+
+    def __init__(self, store, top, deadline, pace=None):
+        self._store, self._top, self._deadline, self._pace = store, top, deadline, pace
+        self._buffer = memoryview(bytearray(BUFFER_BYTES))
+
+    def compare(self, indexed):
+        """Give (bytes read, deviations), or None when the time was over first."""
+        reading = self.read(indexed.path, [indexed.algorithm] if indexed.digest else [])
+        return reading and (reading.size, list(_deviations(indexed, reading)))
+
+    def read(self, path, algorithms):
+        """Read an object once, for every digest that is asked for; None when the time was over first."""
+        try:
+            opened = self._store.open_object(self._top, path)
+        except ValueError:
+            return _no_reading("path-refused")
+        except (FileNotFoundError, NotADirectoryError):
+            return Reading(trouble=("missing", {}))
+        except OSError as error:
+            return _no_reading(_WORDS.get(error.errno or 0, "error"))
+        try:
+            return self._read_opened(opened, algorithms)
+        except OSError as error:
+            return _no_reading(_WORDS.get(error.errno or 0, "error"))
+        finally:
+            os.close(opened)
+
+    def _read_opened(self, opened, algorithms):
+        for _ in range(_TRIES):
+            before = os.fstat(opened)
+            if not stat.S_ISREG(before.st_mode):
+                return _no_reading("not-a-file")
+            reading = self._pass(opened, before, algorithms)
+            if reading is None or _same(before, os.fstat(opened), reading.size):
+                return reading
+        return _no_reading("changing")._replace(size=reading.size)
+
+    def _pass(self, opened, status, algorithms):
+        hashers = {algorithm: hasher(algorithm) for algorithm in algorithms}
+        size = held = 0
+        first = b""
+        is_cached = page_cache.holds(opened, status.st_size)
+        os.lseek(opened, 0, os.SEEK_SET)
+        count = BUFFER_BYTES
+        while count == BUFFER_BYTES:
+            count = self._fill(opened)
+            if size == 0:
+                first, held = bytes(self._buffer[: min(count, 8)]), count
+            for each in hashers.values():
+                each.update(self._buffer[:count])
+            size += count
+            if self._pace:
+                self._pace(count)
+            if self._deadline.passed():
+                return None
+        header = self._examine(opened, size, held)
+        if not is_cached:
+            page_cache.forget(opened)
+        digests = {algorithm: each.digest() for algorithm, each in hashers.items()}
+        return Reading(size, digests, first, header, status.st_mtime_ns)
+
+    def _fill(self, opened):
+        filled, count = 0, 1
+        while count and filled < BUFFER_BYTES:
+            count = os.readv(opened, [self._buffer[filled:]])
+            filled += count
+        return filled
+
+    def _examine(self, opened, size, held):
+        if held == size:
+            return dicom_header.examine(lambda offset, count: self._buffer[offset : offset + count], size)
+        return dicom_header.examine(lambda offset, count: os.pread(opened, count, offset), size)
+
+
+def _deviations(indexed, reading):
+    """At most one of size, digest and header, in this order, and the preamble in any case."""
+    if reading.trouble[0]:
+        yield _deviation(indexed, reading.trouble[0], **reading.trouble[1])
+        return
+    age = max(0, int(time.time() - reading.mtime_ns / 1e9))
+    header = (reading.header.why or "sound") if indexed.kind == DICOM else "not-an-object"
+    if reading.size != indexed.size:
+        yield _deviation(
+            indexed, "size", expected=indexed.size, found=reading.size, header=header, modified_seconds_ago=age
+        )
+    elif indexed.digest and reading.digests[indexed.algorithm].hex() != indexed.digest.lower():
+        yield _deviation(
+            indexed, "digest", algorithm=indexed.algorithm, size=reading.size, header=header, modified_seconds_ago=age
+        )
+    elif reading.header.why and indexed.kind == DICOM:
+        yield _deviation(indexed, "header", why=header, offset=reading.header.offset, size=reading.size)
+    if reading.executable and indexed.kind == DICOM:
+        yield _deviation(indexed, "executable-preamble", looks_like=reading.executable, header=header)
+
+
+def _no_reading(why):
+    return Reading(trouble=("unreadable", {"why": why}))
+
+
+def _deviation(indexed, verdict, **evidence):
+    return [indexed.key, verdict, evidence]
+
+
+def _same(before, after, size):
+    return (before.st_mtime, before.st_size, size) == (after.st_mtime, after.st_size, after.st_size)
+
+
+def hasher(algorithm, content=b""):
+    try:
+        return hashlib.new(algorithm, content)
+    except ValueError:
+        # A FIPS machine forbids MD5 for security; here it only finds flipped bits.
+        return hashlib.new(algorithm, content, **_NOT_FOR_SECURITY)
