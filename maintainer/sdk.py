@@ -22,21 +22,27 @@ from maintainer.model.plan import (
     Sql,
     Step,
     Steps,
+    VerifyStore,
 )
 from maintainer.model.task import (
     Facts,
     NodeQuery,
     Observation,
+    Openings,
     Params,
     Probe,
+    Question,
     Recorded,
     Seen,
     SqlQuery,
+    StoreLedger,
     StoreScan,
     Task,
 )
 from maintainer.model.values import Duration, Name, Size, TimeLimit, Value, write_duration
+from maintainer.planning.coverage import Age, Coverage, Opening, Store, coverage
 from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
+from maintainer.planning.ledger_trust import Trust, trust
 from maintainer.planning.outage import OutageParams, ProbeAnswer, drain, image_findings, image_probes, no_images
 from maintainer.planning.schedule import DayRule, last_planned
 from maintainer.planning.service_order import components, dependents, in_order
@@ -44,8 +50,10 @@ from maintainer.planning.service_order import components, dependents, in_order
 __all__ = [
     "SERVER",
     "Action",
+    "Age",
     "CleanupRoot",
     "CommandService",
+    "Coverage",
     "DatabaseServer",
     "DayRule",
     "Decision",
@@ -62,11 +70,14 @@ __all__ = [
     "NodeQuery",
     "Nothing",
     "Observation",
+    "Opening",
+    "Openings",
     "OutageParams",
     "Params",
     "Probe",
     "ProbeAnswer",
     "ProveService",
+    "Question",
     "Reboot",
     "Recorded",
     "Refuse",
@@ -80,12 +91,17 @@ __all__ = [
     "SqlQuery",
     "Step",
     "Steps",
+    "Store",
+    "StoreLedger",
     "StoreScan",
     "Task",
     "TimeLimit",
+    "Trust",
     "UnitService",
     "Value",
+    "VerifyStore",
     "components",
+    "coverage",
     "dependents",
     "drain",
     "image_findings",
@@ -96,6 +112,7 @@ __all__ = [
     "not_now",
     "quoted",
     "sql_file",
+    "trust",
     "write_duration",
 ]
 

@@ -19,11 +19,29 @@ class IntegrityParams(sdk.Params):
     lost_share: float = sdk.Field(
         0.5, gt=0, le=1, description="from this share of missing objects on: a lost mount, not lost objects"
     )
+    verify_all_within: sdk.Duration | None = sdk.Field(
+        None, description="keep a ledger on the node, and read each object again within this time"
+    )
+    surprise_share: float = sdk.Field(
+        0.01, gt=0, le=1, description="with a ledger: when more than this share changes in a night, nothing is believed"
+    )
+    rate: sdk.Size | None = sdk.Field(None, description="with a ledger: read at most so many bytes a second")
+    threads: int = sdk.Field(1, ge=1, le=16, description="with a ledger: read so many objects at once")
 
 
 class Deviation(sdk.Seen):
     path: str
-    verdict: Literal["missing", "unreadable", "size", "digest", "header", "executable-preamble", "orphan"]
+    verdict: Literal[
+        "missing",
+        "unreadable",
+        "size",
+        "digest",
+        "bit-rot",
+        "modified",
+        "header",
+        "executable-preamble",
+        "orphan",
+    ]
     evidence: dict[str, str | int | float | bool | None] = {}
 
 
@@ -41,8 +59,45 @@ class Scan(sdk.Seen):
     skipped: dict[str, int] = sdk.Field({}, description="what lies in the store and is no file to judge, by kind")
 
 
+class Ledger(sdk.Seen):
+    """What the node remembers of its store. Ages are [day since 1970, objects, bytes] of when they were last read."""
+
+    root: str
+    sealed: bool
+    night: str
+    seals: tuple[str, ...]
+    objects: int
+    bytes: int
+    fresh_bytes: int
+    ages: tuple[tuple[int, int, int], ...]
+    verified: dict[str, int]
+    deviations: tuple[Deviation, ...]
+    unlisted: int
+    lost: str
+    proof: tuple[str, ...]
+    speed: int
+    skipped: dict[str, int]
+    walking: bool
+
+
+class LedgerSeen(sdk.Seen):
+    store_present: bool
+    trouble: str
+    ledger: Ledger | None
+    arrived_bytes: int
+
+
+class OnRecord(sdk.Seen):
+    last: float
+
+
 class IntegrityFacts(sdk.Facts):
-    scan: Scan
+    """Either a scan, or the ledger and what it takes to judge it."""
+
+    scan: Scan | None = None
+    ledger: LedgerSeen | None = None
+    openings: tuple[sdk.Opening, ...] = ()
+    roots: dict[str, OnRecord] = {}
 
 
 class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
@@ -51,17 +106,159 @@ class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
     params = IntegrityParams
     facts = IntegrityFacts
 
-    def observe(self, node: sdk.Node, params: IntegrityParams) -> Mapping[str, sdk.Observation]:
+    def observe(self, node: sdk.Node, params: IntegrityParams) -> Mapping[str, sdk.Question]:
+        if params.verify_all_within is not None:
+            return {
+                "ledger": sdk.StoreLedger(),
+                "openings": sdk.Openings(within=params.verify_all_within),
+                "roots": sdk.Recorded(measurement=ROOT),
+            }
         return {"scan": sdk.StoreScan(grace=params.grace, at_most=params.at_most, resume=VERIFIED_UP_TO)}
 
     def plan(self, node: sdk.Node, params: IntegrityParams, facts: IntegrityFacts) -> sdk.Decision:
-        scan = facts.scan
+        if facts.ledger is not None and params.verify_all_within is not None:
+            return _Night(params, params.verify_all_within, facts, facts.ledger).decision()
+        return self._by_scan(params, facts.scan)
+
+    def _by_scan(self, params: IntegrityParams, scan: Scan | None) -> sdk.Decision:
+        if scan is None:
+            return sdk.Refuse(because="the store was not looked at", hint="both ends must be of one version")
         missing = sum(deviation.verdict == "missing" for deviation in scan.deviations) + scan.unlisted
         if not scan.store_present or (scan.checked and missing >= max(2, params.lost_share * scan.checked)):
             return _lost_mount(scan, missing)
         position = sdk.Measurement(name=VERIFIED_UP_TO, subject="store", value=scan.reached or 0)
         findings = (*map(_finding, scan.deviations), *_unfinished(scan))
         return sdk.Nothing(because=_summary(scan), findings=findings, measured=(position,))
+
+
+class _Night:
+    """What the ledger comes to in one opening of the window."""
+
+    def __init__(self, params: IntegrityParams, period: timedelta, facts: IntegrityFacts, seen: LedgerSeen) -> None:
+        self._params, self._period, self._facts, self._seen = params, period, facts, seen
+        self._ledger = seen.ledger
+        self._tonight = facts.openings[0].opens.isoformat() if facts.openings else ""
+        self._coverage = self._cover()
+
+    def decision(self) -> sdk.Decision:
+        refused = self._refused()
+        if refused is not None:
+            return refused
+        findings, measured = tuple(self._findings()), tuple(self._measured())
+        if not self._tonight:
+            because = f"{self._told()}; the window does not open within {sdk.write_duration(self._period)}"
+            return sdk.Nothing(because=because, findings=findings, measured=measured)
+        if self._is_over():
+            return sdk.Nothing(because=self._told(), findings=findings, measured=measured)
+        return sdk.Steps(steps=(self._step(),), findings=findings, measured=measured)
+
+    def _is_over(self) -> bool:
+        return self._ledger is not None and self._ledger.sealed and self._ledger.night == self._tonight
+
+    def _step(self) -> sdk.Step:
+        quota = None if self._seen.trouble == "interrupted" else self._coverage.tonight
+        params = self._params
+        action = sdk.VerifyStore(
+            night=self._tonight,
+            quota=quota,
+            rate=params.rate,
+            threads=params.threads,
+            grace=params.grace,
+            lost_share=params.surprise_share,
+        )
+        what = "as much of the store as the time allows" if quota is None else f"{_size(quota)} of the store"
+        return sdk.Step(
+            subject="store",
+            title=f"read {what}, the fresh first, then the oldest reading",
+            reason=self._told(),
+            action=action,
+            risk=sdk.Risk.READS,
+            timeout=params.at_most,
+        )
+
+    def _cover(self) -> sdk.Coverage:
+        ledger, rate = self._ledger, self._params.rate
+        speeds = [speed for speed in (ledger.speed if ledger else 0, rate) if speed]
+        store = sdk.Store(
+            fresh=self._seen.arrived_bytes + (ledger.fresh_bytes if ledger else 0),
+            ages=[sdk.Age(day, size) for day, _, size in ledger.ages] if ledger else (),
+            speed=min(speeds, default=None),
+        )
+        now = self._facts.observed_at
+        return sdk.coverage(store, self._period, self._params.at_most, self._facts.openings, now)
+
+    def _told(self) -> str:
+        if self._ledger is None:
+            return (
+                "the node has no ledger of its store yet"
+                if self._seen.trouble == "none"
+                else "its ledger was left open"
+            )
+        ledger, found = self._ledger, self._coverage
+        oldest = f", the oldest reading is of {found.oldest}" if found.oldest else ""
+        complete = f", every object by {found.complete:%Y-%m-%d}" if found.complete and ledger.fresh_bytes else ""
+        sound = ledger.verified
+        return (
+            f"{found.share:.0%} of {_size(ledger.bytes + self._seen.arrived_bytes)} was read within"
+            f" {sdk.write_duration(self._period)}{oldest}{complete}; {sound['archive']} objects verified against the"
+            f" archive's digest, {sound['baseline']} against our baseline, {sound['baselined']} read once"
+        )
+
+    def _refused(self) -> sdk.Refuse | None:
+        if not self._seen.store_present:
+            return _lost({"store_present": False})
+        if self._seen.trouble not in {"", "none", "interrupted"}:
+            what = self._seen.trouble.replace("-", " ")
+            return sdk.Refuse(because=f"the ledger on the node is {what}", hint=_MOVE_AWAY)
+        if self._trust() is sdk.Trust.TAMPERED:
+            finding = _about_store("ledger-tampered", {}, _MOVE_AWAY, sdk.Severity.CRITICAL)
+            because = "the ledger on the node is not the one that the log has on record: somebody changed it"
+            return sdk.Refuse(because=because, hint=_MOVE_AWAY, findings=(finding,))
+        return None
+
+    def _trust(self) -> sdk.Trust:
+        if self._ledger is None:
+            return sdk.Trust.TRUSTED
+        newest = max(self._facts.roots.items(), key=lambda item: item[1].last, default=("", None))[0]
+        ledger = self._ledger
+        return sdk.trust(ledger.root, ledger.seals, newest, sealed=ledger.sealed, just_sealed=self._is_over())
+
+    def _measured(self) -> Iterator[sdk.Measurement]:
+        if self._ledger is not None and self._ledger.sealed and self._trust() is sdk.Trust.TRUSTED:
+            at = self._facts.observed_at.timestamp()
+            yield sdk.Measurement(name=ROOT, subject=self._ledger.root, value=at)
+
+    def _findings(self) -> Iterator[sdk.Finding]:
+        ledger = self._ledger
+        if ledger is None:
+            if self._facts.roots and self._seen.trouble == "none":
+                yield _about_store(
+                    "ledger-gone", {}, "find out who removed it: a new one begins", sdk.Severity.CRITICAL
+                )
+            return
+        if self._trust() is sdk.Trust.UNPROVEN:
+            advice = "see in the log how the last run ended; if it did not break off, somebody changed the ledger"
+            yield _about_store("ledger-unproven", {}, advice)
+        if ledger.proof:
+            evidence: dict[str, sdk.JsonValue] = {"not_found": list(ledger.proof)}
+            advice = "the check did not find the faults that it had planted itself: believe none of its results"
+            yield _about_store("proof-failed", evidence, advice, sdk.Severity.CRITICAL)
+        elif ledger.lost:
+            yield from _lost({"why": ledger.lost}).findings
+        else:
+            yield from map(_finding, ledger.deviations)
+            yield from _left_out(ledger.unlisted, ledger.skipped)
+        yield from self._late()
+
+    def _late(self) -> Iterator[sdk.Finding]:
+        if self._coverage.keeps is False:
+            evidence: dict[str, sdk.JsonValue] = {
+                "bytes_a_second_needed": self._coverage.rate_needed,
+                "bytes_a_second": self._ledger.speed if self._ledger else None,
+                "share_read": round(self._coverage.share, 3),
+            }
+            advice = "raise at_most, rate or threads, or verify_all_within, in [tasks.dicom-integrity]"
+            yield _about_store("coverage-late", evidence, advice)
 
 
 def _summary(scan: Scan) -> str:
@@ -73,18 +270,12 @@ def _summary(scan: Scan) -> str:
 
 
 def _lost_mount(scan: Scan, missing: int) -> sdk.Refuse:
-    evidence: dict[str, str | int | float | bool | None] = {
-        "store_present": scan.store_present,
-        "checked": scan.checked,
-        "missing": missing,
-    }
-    finding = sdk.Finding(
-        severity=sdk.Severity.CRITICAL,
-        cause="store-lost",
-        subject="store",
-        evidence=dict(evidence),
-        advice="check that the store is mounted (findmnt) and that the database belongs to it; touch nothing before",
-    )
+    return _lost({"store_present": scan.store_present, "checked": scan.checked, "missing": missing})
+
+
+def _lost(evidence: dict[str, sdk.JsonValue]) -> sdk.Refuse:
+    advice = "check that the store is mounted (findmnt) and that the database belongs to it; touch nothing before"
+    finding = _about_store("store-lost", evidence, advice, sdk.Severity.CRITICAL)
     return sdk.Refuse(
         because="so many objects are missing that the store is not mounted, or the database belongs to another one",
         hint="see the finding",
@@ -105,23 +296,44 @@ def _finding(deviation: Deviation) -> sdk.Finding:
 
 
 def _unfinished(scan: Scan) -> Iterator[sdk.Finding]:
-    if scan.unlisted:
-        yield _about_store("more-deviations", scan.unlisted, "repair what is listed first; the next run lists the rest")
     if not scan.files_complete:
         advice = "raise at_most in [tasks.dicom-integrity]: orphans may have been missed"
-        yield _about_store("files-not-all-listed", scan.files, advice)
-    if scan.skipped:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(scan.skipped.items()))
-        yield _about_store(
-            "files-not-judged", sum(scan.skipped.values()), f"find out what these do in a store: {kinds}"
-        )
+        yield _about_store("files-not-all-listed", {"count": scan.files}, advice)
+    yield from _left_out(scan.unlisted, scan.skipped)
 
 
-def _about_store(cause: str, count: int, advice: str) -> sdk.Finding:
-    evidence: dict[str, sdk.JsonValue] = {"count": count}
-    return sdk.Finding(severity=sdk.Severity.WARNING, cause=cause, subject="store", evidence=evidence, advice=advice)
+def _left_out(unlisted: int, skipped: Mapping[str, int]) -> Iterator[sdk.Finding]:
+    if unlisted:
+        advice = "repair what is listed first; the next run lists the rest"
+        yield _about_store("more-deviations", {"count": unlisted}, advice)
+    if skipped:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
+        advice = f"find out what these do in a store: {kinds}"
+        yield _about_store("files-not-judged", {"count": sum(skipped.values())}, advice)
 
 
+def _about_store(
+    cause: str,
+    evidence: dict[str, sdk.JsonValue],
+    advice: str,
+    severity: sdk.Severity = sdk.Severity.WARNING,
+) -> sdk.Finding:
+    return sdk.Finding(severity=severity, cause=cause, subject="store", evidence=evidence, advice=advice)
+
+
+def _size(count: int) -> str:
+    """Write bytes as people read them.
+
+    >>> _size(1_234_000_000), _size(900)
+    ('1.2 GB', '900 B')
+    """
+    unit, word = next(((unit, word) for unit, word in _UNITS if count >= unit), (1, "B"))
+    return f"{count} B" if unit == 1 else f"{count / unit:.1f} {word}"
+
+
+_UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_MOVE_AWAY = "find out what happened; then move the ledger (store-ledger.sqlite in the agent's state folder) away"
+ROOT = "ledger-root"
 VERIFIED_UP_TO = "verified-up-to"
 _RESTORE = (
     "fetch a good copy (mirror, backup, modality) and let the archive store it again; keep the damaged file as evidence"
@@ -133,6 +345,14 @@ VERDICTS = {
     "digest": (
         sdk.Severity.CRITICAL,
         "the content changed since it was stored: check the disk (smartctl), then " + _RESTORE,
+    ),
+    "bit-rot": (
+        sdk.Severity.CRITICAL,
+        "the content changed and nobody wrote it: the disk or its controller did; look at smartctl, then " + _RESTORE,
+    ),
+    "modified": (
+        sdk.Severity.CRITICAL,
+        "somebody or something wrote this file after it was stored: find out who, then " + _RESTORE,
     ),
     "header": (
         sdk.Severity.WARNING,

@@ -11,7 +11,8 @@ from maintainer.links.node_observer import NodeObserver
 from maintainer.links.operation import carry_out
 from maintainer.links.outage import Outage
 from maintainer.links.reboot import reboot
-from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql
+from maintainer.links.store_ledger import verify
+from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql, VerifyStore
 
 
 class NodeActor:
@@ -20,7 +21,7 @@ class NodeActor:
     def __init__(self, link: NodeLink, observer: NodeObserver, lease: Lease) -> None:
         self._link, self._observer, self._lease, self._outage = link, observer, lease, Outage()
 
-    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, JsonValue]:
+    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, JsonValue]:  # noqa: PLR0911 (one for each kind of action)
         """Do it and answer what was measured. `step` is the id by which the node knows it, also after a lost link.
 
         Raises:
@@ -43,6 +44,8 @@ class NodeActor:
                 return carry_out(self._link, step, "restart", request, timeout)
             case NodeOperation(program=program, request=request):
                 return carry_out(self._link, step, program, request, timeout)
+            case VerifyStore():
+                return verify(self._link, self._observer, action, step, timeout)
             case Drain():
                 return drain(action, self._link.node, self._observer.observe)
             case Reboot(within=within):

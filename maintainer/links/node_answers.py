@@ -9,6 +9,7 @@ from typing import Any, cast
 from pydantic import JsonValue, ValidationError
 
 from maintainer.links.node_shapes import SHAPES
+from maintainer.links.store_shapes import STORE_SHAPES
 
 FORMAT = "maintainer.node/2"
 MAX_BYTES = 8_000_000
@@ -156,7 +157,7 @@ def _trouble(error: Any) -> Trouble:
 
 
 def _checked(answer: Any, program: str) -> JsonValue:
-    shape = SHAPES.get(program)
+    shape = SHAPES.get(program) or STORE_SHAPES.get(program)
     try:
         if shape:
             shape.validate_python(answer)

@@ -7,14 +7,25 @@ from typing import Any, cast
 
 from pydantic import JsonValue
 
+from maintainer.archives.product import ArchiveProduct
 from maintainer.archives.register import product
 from maintainer.errors import CouldNotLook, NodeUnreachable
 from maintainer.links.dicom import canary, echo
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_program import OutOfTime, Question
 from maintainer.links.postgres import probe_database
+from maintainer.links.store_ledger import seen
 from maintainer.links.store_scan import Scanner
-from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery, StoreScan, asks_the_node
+from maintainer.model.task import (
+    NodeQuery,
+    Observation,
+    Probe,
+    Recorded,
+    SqlQuery,
+    StoreLedger,
+    StoreScan,
+    asks_the_node,
+)
 
 History = Callable[[str, str], dict[str, dict[str, float]]]
 
@@ -86,6 +97,8 @@ class NodeObserver:
                 return self._probe(by)
             case StoreScan():
                 return self._scan(observation)
+            case StoreLedger():
+                return self._ledger()
             case Recorded(measurement=measurement):
                 return cast(JsonValue, self._history(self._link.name, measurement))
             case NodeQuery():
@@ -103,17 +116,30 @@ class NodeObserver:
             return echo(node.address, node.dicom) if by == "c-echo" else canary(node.address, node.dicom)
         return probe_database(self._link.tunnel(), self._link.database, timedelta(seconds=10))
 
+    def _ledger(self) -> JsonValue:
+        return seen(self.archive, self.rows, self.ask)
+
+    def rows(self, text: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        return self._link.reading().rows(text, parameters, QUERY_TIME)
+
+    def ask(self, program: str, request: dict[str, JsonValue]) -> Any:
+        return self._link.program().observe(program, request, BATCH_TIME)
+
+    @property
+    def archive(self) -> ArchiveProduct:
+        if self._link.node.store is None:
+            hint = f"write [nodes.{self._link.name}.store]"
+            raise CouldNotLook("it has no store", where=self._link.name, hint=hint)
+        return product(self._link.node.store.archive)
+
     def _scan(self, scan: StoreScan) -> JsonValue:
-        store = self._link.node.store
-        if store is None:
-            raise CouldNotLook("it has no store", where=self._link.name, hint=f"write [nodes.{self._link.name}.store]")
         recorded = self._history(self._link.name, scan.resume).get("store", {"last": 0.0})
         scanner = Scanner(
-            product=product(store.archive),
+            product=self.archive,
             scan=scan,
             resume_after=int(recorded["last"]),
-            rows=lambda text, parameters: self._link.reading().rows(text, parameters, QUERY_TIME),
-            ask=lambda program, request: self._link.program().observe(program, request, BATCH_TIME),
+            rows=self.rows,
+            ask=self.ask,
         )
         return scanner.run()
 

@@ -77,6 +77,21 @@ class Reboot(Value):
     within: Duration
 
 
+class VerifyStore(Value):
+    """Read what is due of the node's store and compare it with the archive's index and the node's ledger.
+
+    Only the ledger, a file of ours, is written. `night` names the opening of the window that this is done for.
+    """
+
+    kind: Literal["verify-store"] = "verify-store"
+    night: str
+    quota: int | None = Field(ge=0, description="bytes to read; none: as many as the time allows")
+    rate: int | None = Field(ge=1, description="bytes a second at most")
+    threads: int = Field(ge=1, le=16)
+    grace: Duration = Field(description="a younger file may not be indexed yet")
+    lost_share: float = Field(gt=0, le=1, description="from here on it is a lost mount or another database")
+
+
 class ProveService(Value):
     """Wait until the node serves again: every probe that it has answers. Changes nothing."""
 
@@ -84,7 +99,9 @@ class ProveService(Value):
     within: Duration
 
 
-Action = Annotated[Sql | RestartServices | NodeOperation | Drain | Reboot | ProveService, Field(discriminator="kind")]
+Action = Annotated[
+    Sql | RestartServices | NodeOperation | Drain | Reboot | ProveService | VerifyStore, Field(discriminator="kind")
+]
 
 
 class Risk(StrEnum):

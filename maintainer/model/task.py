@@ -58,6 +58,19 @@ class StoreScan(Value):
     resume: Name
 
 
+class StoreLedger(Value):
+    """Read what the node's ledger says of its store; answers what `tasks.dicom_integrity.Ledger` describes."""
+
+    kind: Literal["store-ledger"] = "store-ledger"
+
+
+class Openings(Value):
+    """When the task's own window is open within so long: `[{"opens", "closes"}, …]`, one that is open now first."""
+
+    kind: Literal["openings"] = "openings"
+    within: Duration
+
+
 class Recorded(Value):
     """Measurements on record: answers `{subject: {"least": …, "last": …}}` over all runs on this node."""
 
@@ -65,7 +78,9 @@ class Recorded(Value):
     measurement: Name
 
 
-Observation = SqlQuery | NodeQuery | Probe | StoreScan | Recorded
+Observation = SqlQuery | NodeQuery | Probe | StoreScan | StoreLedger | Recorded
+"""What is asked of a node, or of the log about it."""
+Question = Observation | Openings
 
 
 def asks_the_node(observation: Observation) -> bool:
@@ -122,7 +137,7 @@ class Task(ABC, Generic[P, F]):
     facts: ClassVar[type[Any]]
 
     @abstractmethod
-    def observe(self, node: Node, params: P) -> Mapping[str, Observation]:
+    def observe(self, node: Node, params: P) -> Mapping[str, Question]:
         """Say what must be seen: a field of the facts → how to get it."""
 
     @abstractmethod

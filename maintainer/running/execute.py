@@ -8,6 +8,7 @@ from typing import NamedTuple
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError, NodeHeld, StillInUse
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
 from maintainer.model.plan import (
+    Answer,
     Finding,
     ProveService,
     Reboot,
@@ -48,6 +49,8 @@ class Executor:
         self.assignment = assignment
         self.reports: list[StepReport] = []
         self.findings: list[Finding] = []
+        self.found_by_reading: list[Finding] = []
+        """What the looks after reading steps found, which the task's first look may have found already."""
         self._observer, self._actor, self._crew, self._boot = observer, actor, crew, boot
         self._log_error: LogError | None = None
 
@@ -150,8 +153,19 @@ class Executor:
             due = answer.steps if isinstance(answer, Steps) else ()
             reason = next((one.reason for one in due if one.subject == step.subject), "")
             if not reason:
+                self._keep(step, answer)
                 return done
         return Failed(error=f"still due after it was done: {reason}")
+
+    def _keep(self, step: Step, answer: Answer) -> None:
+        """A step that only reads is a look itself: what it brought to light is told and kept tonight."""
+        if step.risk is not Risk.READS:
+            return
+        self.found_by_reading += answer.findings
+        try:
+            self._crew.recorder.measured(self.assignment, answer.measured)
+        except LogError as error:
+            self._log_error = self._log_error or error
 
     def _bring_back(self, subject: tuple[Step, ...], ending: Ending) -> Ending | None:
         """The node starts what it stopped; where it could not, as when all of it was killed, look and start it now."""

@@ -115,7 +115,8 @@ class NodeWork:
         told = answer
         try:
             grave = executor.perform(self._approved_steps(assignment, answer, executor))
-            found = (*executor.findings, *(self._after(assignment, grave) if grave else ()))
+            found = (*executor.findings, *_new(executor.found_by_reading, answer))
+            found += self._after(assignment, grave) if grave else ()
             for finding in found:
                 self.crew.recorder.finding(assignment, finding)
         except Exception as error:
@@ -173,6 +174,12 @@ class NodeWork:
     def _reported(self, assignment: Assignment, answer: Answer) -> None:
         self._announce(assignment, answer)
         self.tasks.append(_task_report(assignment, answer))
+
+
+def _new(found: Sequence[Finding], answer: Answer) -> tuple[Finding, ...]:
+    """Leave out what the first look told."""
+    told = {(one.cause, one.subject) for one in answer.findings}
+    return tuple(one for one in found if (one.cause, one.subject) not in told)
 
 
 def _task_report(assignment: Assignment, answer: Answer, steps: tuple[StepReport, ...] = ()) -> TaskReport:

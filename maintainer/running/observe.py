@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from maintainer.errors import CouldNotLook, MaintainerError
 from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Answer, Finding, Unseen
-from maintainer.model.task import AnyTask, Assignment, Observation, asks_the_node
+from maintainer.model.task import AnyTask, Assignment, Observation, Openings, asks_the_node
+from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import decide
 from maintainer.running.ports import Namer, Observer
 
@@ -42,7 +43,8 @@ class Eyes(NamedTuple):
         """What a task will ask; nothing of one that is broken, which says so when its turn comes."""
         with contextlib.suppress(Exception):
             node = self.inventory.nodes[assignment.node]
-            return tuple(self.tasks[assignment.task].observe(node, assignment.params).values())
+            asked = self.tasks[assignment.task].observe(node, assignment.params).values()
+            return tuple(one for one in asked if not isinstance(one, Openings))
         return ()
 
     def _look(self, assignment: Assignment, observer: Observer) -> Answer:
@@ -62,8 +64,16 @@ class Eyes(NamedTuple):
         task, node = self.tasks[assignment.task], self.inventory.nodes[assignment.node]
         answers: dict[str, JsonValue] = {}
         for fact, observation in task.observe(node, assignment.params).items():
-            answers[fact] = observer.observe(observation)
+            if isinstance(observation, Openings):
+                answers[fact] = self._openings(assignment, observation)
+            else:
+                answers[fact] = observer.observe(observation)
         return decide(task, node, assignment.params, answers, self.clock(), asked_at=assignment.asked_at)
+
+    def _openings(self, assignment: Assignment, asked: Openings) -> JsonValue:
+        name, now = assignment.params.window, self.clock()
+        found = occurrences(name, self.inventory.windows[name], self.inventory.site, now, now + asked.within)
+        return [{"opens": one.opens.isoformat(), "closes": one.closes.isoformat()} for one in found]
 
     def _without_patient(self, finding: Finding) -> Finding:
         """Replace what names a patient's object by a keyed hash, before anything is shown or logged."""

@@ -1,12 +1,13 @@
 """What a run writes into the intervention log, and nothing else: the log's fields, filled from the engine's values."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Unknown
-from maintainer.model.plan import Answer, Finding, Nothing, Refuse, Step, Steps, Unseen
+from maintainer.model.plan import Answer, Finding, Measurement, Nothing, Refuse, Step, Steps, Unseen
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
 
@@ -48,7 +49,11 @@ class Recorder:
         self._append(Kind.DECIDED, **where, window=assignment.params.window, reason=answer.kind, text=because)
         for finding in answer.findings:
             self.finding(assignment, finding)
-        for kept in answer.measured:
+        self.measured(assignment, answer.measured)
+
+    def measured(self, assignment: Assignment, measured: Sequence[Measurement]) -> None:
+        where: dict[str, Any] = {"node": assignment.node, "task": assignment.task}
+        for kept in measured:
             self._append(Kind.MEASURED, **where, subject=kept.subject, measured={kept.name: kept.value})
 
     def finding(self, assignment: Assignment, finding: Finding) -> None:

@@ -137,6 +137,10 @@ def test_every_program_is_found_under_its_own_verb_only() -> None:
         "quarantine",
         "reboot",
         "restart",
+        "store-learn",
+        "store-read",
+        "store-seal",
+        "store-settle",
     ]
     for verb, name in programs:
         other = "act" if verb == "observe" else "observe"
@@ -154,6 +158,7 @@ WRITING = {
 WRITE_FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"}
 # The envelope's own answer, and the files that may write: those of the quarantine, and the node's own state.
 MAY_WRITE = {"entry.py", "kernel.py", "quarantine.py", "act_quarantine.py", "act_expire.py", "state.py", "detach.py"}
+MAY_WRITE |= {"store_planting.py"}  # the little store of the proof, which is ours
 
 
 def sources() -> dict[str, ast.AST]:
@@ -182,6 +187,12 @@ def test_what_may_write_never_sees_the_store() -> None:
     for name, tree in sources().items():
         if name in MAY_WRITE:
             assert not attributes(tree) & {"open_object", "open_top", "Store"}, name
+
+
+def test_one_database_is_written_to() -> None:
+    """The ledger, and in memory the proof's: SQLite opens for writing whatever it is told to."""
+    opening = {name for name, tree in sources().items() if "connect" in attributes(tree) & {"connect"}}
+    assert opening == {"store_ledger.py", "store_proof.py"}
 
 
 def test_unlinking_stands_in_two_files_only() -> None:

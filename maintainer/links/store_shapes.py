@@ -1,0 +1,104 @@
+"""The answers of the programs that keep a node's ledger of its store."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from maintainer.links.node_shapes import Count, Counts, Line, Path, Sha256, Word
+from maintainer.model.values import Value
+
+Sound = Literal["archive", "baseline", "baselined"]
+Deviant = Literal[
+    "missing",
+    "unreadable",
+    "size",
+    "digest",
+    "bit-rot",
+    "modified",
+    "header",
+    "executable-preamble",
+]
+Found = Annotated[tuple[Path, Deviant | Literal["orphan"], dict[Word, int | float | Word]], Field(strict=False)]
+"""Path, verdict, evidence."""
+Unconfirmed = Annotated[tuple[int, Path, Deviant], Field(strict=False)]
+
+
+class LedgerState(Value):
+    root: Sha256
+    sealed: bool
+    night: Line
+    seals: Annotated[list[Sha256], Field(max_length=2)]
+    objects: Count
+    bytes: Count
+    last_key: Count
+    fresh_objects: Count
+    fresh_bytes: Count
+    ages: list[Annotated[tuple[Count, Count, Count], Field(strict=False)]]
+    verified: dict[Sound, Count]
+    deviations: Annotated[list[Found], Field(max_length=200)]
+    unlisted: Count
+    stopped: Word | Literal[""]
+    lost: Line
+    proof: Annotated[list[Line], Field(max_length=20)]
+    speed: Count
+    skipped: Counts
+    walking: bool
+
+
+class StoreLedgerAnswer(Value):
+    store_present: bool
+    trouble: Literal["", "none", "interrupted", "damaged", "another-store", "another-format"]
+    ledger: LedgerState | None
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> Self:
+        if (self.ledger is None) == (self.trouble == ""):
+            raise ValueError("a ledger, or what is the trouble with it")
+        return self
+
+
+class StoreSums(Value):
+    width: Annotated[int, Field(ge=1)]
+    last_key: Count
+    sums: Annotated[list[Annotated[tuple[Count, Count, Line, Count], Field(strict=False)]], Field(max_length=5001)]
+
+
+class StoreUnsettled(Value):
+    objects: Annotated[list[Unconfirmed], Field(max_length=20_000)]
+    strays: Annotated[list[Path], Field(max_length=20_000)]
+
+
+class StoreLearn(Value):
+    new: Count
+    replaced: Count
+    gone: Count
+    lost: bool
+
+
+class StoreReadAnswer(Value):
+    stopped: Literal["nothing-left", "quota", "deadline", "surprises", "no-store", "no-proof"]
+    objects: Count
+    bytes: Count
+    seconds: Annotated[float, Field(ge=0)]
+    files: Count
+    files_complete: bool
+    proof: Annotated[list[Line], Field(max_length=20)]
+
+
+class StoreSettled(Value):
+    settled: Count
+
+
+class StoreSeal(Value):
+    root: Sha256
+
+
+STORE_SHAPES: dict[str, TypeAdapter[Any]] = {
+    "store-ledger": TypeAdapter(StoreLedgerAnswer),
+    "store-sums": TypeAdapter(StoreSums),
+    "store-unsettled": TypeAdapter(StoreUnsettled),
+    "store-learn": TypeAdapter(StoreLearn),
+    "store-read": TypeAdapter(StoreReadAnswer),
+    "store-settle": TypeAdapter(StoreSettled),
+    "store-seal": TypeAdapter(StoreSeal),
+}

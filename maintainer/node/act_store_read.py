@@ -1,0 +1,97 @@
+"""Read what is due of the store into the ledger, and walk the store for files that nobody knows.
+
+Request {"bytes", "rate", "threads", "grace_seconds", "lost_share"}: `bytes` is tonight's quota and `rate` the most
+bytes a second; null for no limit but the time. Answers {"stopped", "objects", "bytes", "seconds", "files",
+"files_complete", "proof"}; `stopped` is nothing-left, quota, deadline, surprises, no-store or no-proof. Launch it: it
+takes hours, goes on where it stopped, and gives way to everybody.
+"""
+
+import json
+
+from maintainer.node import store_ledger as ledger
+from maintainer.node.envelope import mapping, number
+from maintainer.node.store_proof import prove
+from maintainer.node.store_reading import Reading
+from maintainer.node.store_strays import Walk
+
+GENTLE = True
+_MOST = 10**17
+_FOR_THE_WALK = 0.15
+"""Part of the time that is kept to look for files that nobody knows."""
+_WORTH_MEASURING = 2.0
+
+
+def run(request, policy, deadline):
+    wanted = _request(request)
+    if policy.store is None:
+        raise ValueError("this node has no store in its policy")
+    with ledger.to_write(policy) as opened:
+        proof = prove(policy, deadline)
+        with ledger.change(opened):
+            ledger.put(opened, proof=json.dumps(proof[:20]))
+            ledger.forget(opened, "lost")
+        if proof or not policy.store.present():
+            return _nothing_done(opened, proof)
+        return _work(opened, policy.store, wanted, deadline)
+
+
+def _request(request):
+    mapping(request, "request", ("bytes", "rate", "threads", "grace_seconds", "lost_share"))
+    for limit in ("bytes", "rate"):
+        if request[limit] is not None and type(number(request[limit], limit, limit == "rate", _MOST)) is not int:
+            raise ValueError("{} is a whole number, or null".format(limit))
+    number(request["threads"], "threads", 1, 16)
+    number(request["grace_seconds"], "grace_seconds", 0, _MOST)
+    number(request["lost_share"], "lost_share", 0, 1)
+    return request
+
+
+def _nothing_done(opened, proof):
+    if not proof:
+        with ledger.change(opened):
+            ledger.put(opened, lost="store")
+    stopped = "no-proof" if proof else "no-store"
+    read = {"objects": 0, "bytes": 0, "seconds": 0.0}
+    return dict(read, stopped=stopped, files=0, files_complete=False, proof=proof[:20])
+
+
+def _work(opened, store, wanted, deadline):
+    reading = Reading(
+        opened,
+        store,
+        wanted["bytes"],
+        _Sooner(deadline, deadline.left() * _FOR_THE_WALK),
+        rate=wanted["rate"],
+        threads=int(wanted["threads"]),
+        lost_share=wanted["lost_share"],
+    )
+    seconds = reading.run()
+    walk = Walk(opened, store, wanted["grace_seconds"], deadline)
+    if reading.stopped != "surprises":
+        walk.run()
+    with ledger.change(opened):
+        _remember(opened, reading, walk, seconds)
+    answer = {"stopped": reading.stopped, "objects": reading.objects, "bytes": reading.bytes}
+    return dict(answer, seconds=round(seconds, 3), files=walk.files, files_complete=walk.complete, proof=[])
+
+
+def _remember(opened, reading, walk, seconds):
+    """What the next plan is told of this night."""
+    ledger.put(opened, skipped=json.dumps(walk.skipped), stopped=reading.stopped)
+    if seconds >= _WORTH_MEASURING:
+        ledger.put(opened, speed=str(int(reading.bytes / seconds)))
+    if reading.stopped == "surprises":
+        ledger.put(opened, lost="surprises {} of {}".format(reading.surprises, reading.objects))
+
+
+class _Sooner:
+    """A deadline that passes some seconds before another."""
+
+    def __init__(self, deadline, seconds):
+        self._deadline, self._seconds = deadline, seconds
+
+    def left(self):
+        return max(0.0, self._deadline.left() - self._seconds)
+
+    def passed(self):
+        return self._deadline.left() <= self._seconds

@@ -1,0 +1,21 @@
+"""Close the ledger for a night and say what it comes to: {"root"}.
+
+Request {"night", "lost"}: `lost` is "index" when the index turned out to be another one than the ledger knows, else "".
+The root is for the controller's own record: whoever changes the ledger before the next night cannot change it there.
+"""
+
+from maintainer.node import store_ledger as ledger
+from maintainer.node.envelope import mapping, text
+
+
+def run(request, policy, _deadline):
+    mapping(request, "request", ("night", "lost"))
+    night = text(request["night"], "night", 64)
+    if request["lost"] not in ("", "index"):
+        raise ValueError('lost is "index", or empty')
+    if policy.store is None:
+        raise ValueError("this node has no store in its policy")
+    with ledger.to_write(policy) as opened, ledger.change(opened):
+        if request["lost"]:
+            ledger.put(opened, lost=request["lost"])
+        return {"root": ledger.seal(opened, night)}

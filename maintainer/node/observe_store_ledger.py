@@ -1,0 +1,90 @@
+"""What the ledger says of the store, so that a plan can tell what is due and what was found; nothing is written.
+
+Request {}; answers {"store_present", "trouble", "ledger"}. `trouble` is "" for a ledger that can be read, else none,
+interrupted (a run was killed while it wrote; the next one takes that back), damaged, another-store or another-format;
+then `ledger` is null.
+"""
+
+import json
+import sqlite3
+
+from maintainer.node import store_ledger as ledger
+from maintainer.node.envelope import mapping
+
+GENTLE = True
+LISTED = 200
+_DAY = 86400
+AGES = "SELECT looked / 86400, count(*), sum(size) FROM objects WHERE looked <> 0 GROUP BY 1 ORDER BY 1"
+WHOLE = "SELECT count(*), coalesce(sum(size), 0), coalesce(max(key), 0) FROM objects"
+FRESH = "SELECT count(*), coalesce(sum(size), 0) FROM objects WHERE looked = 0"
+_VERDICTS = "SELECT verdict, count(*) FROM objects GROUP BY 1"
+_DEVIATIONS = """
+SELECT path, verdict, evidence FROM deviations JOIN objects USING (key) WHERE settled ORDER BY verdict, key LIMIT ?
+"""
+_STRAYS = "SELECT path FROM strays WHERE settled ORDER BY path LIMIT ?"
+_COUNTED = "SELECT (SELECT count(*) FROM deviations WHERE settled) + (SELECT count(*) FROM strays WHERE settled)"
+_SOUND = {ledger.ARCHIVE: "archive", ledger.BASELINE: "baseline", ledger.BASELINED: "baselined"}
+
+
+def run(request, policy, _deadline):
+    mapping(request, "request", ())
+    if policy.store is None:
+        raise ValueError("this node has no store in its policy")
+    trouble, answer = "none", None
+    try:
+        with ledger.to_read(ledger.path_of(policy)) as opened:
+            if opened is not None:
+                trouble = ledger.trouble_with(opened, policy.store.path)
+                answer = None if trouble else _answer(opened)
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise TimeoutError(11, "the ledger is being written to; ask again") from None
+        trouble, answer = "interrupted" if "readonly" in str(error) else "damaged", None
+    except sqlite3.DatabaseError:
+        trouble, answer = "damaged", None
+    return {"store_present": policy.store.present(), "trouble": trouble, "ledger": answer}
+
+
+def _answer(opened):
+    objects, size, last_key = opened.execute(WHOLE).fetchone()
+    fresh_objects, fresh_bytes = opened.execute(FRESH).fetchone()
+    seals = opened.execute("SELECT night, root FROM seals ORDER BY number DESC LIMIT 2").fetchall()
+    deviations = _deviations(opened)
+    return {
+        "root": ledger.root(opened),
+        "sealed": ledger.get(opened, "open") is None,
+        "night": seals[0][0] if seals else "",
+        "seals": [root for _, root in seals],
+        "objects": objects,
+        "bytes": size,
+        "last_key": last_key,
+        "fresh_objects": fresh_objects,
+        "fresh_bytes": fresh_bytes,
+        "ages": [list(row) for row in opened.execute(AGES)],
+        "verified": _verified(opened),
+        "deviations": deviations,
+        "unlisted": opened.execute(_COUNTED).fetchone()[0] - len(deviations),
+        "stopped": ledger.get(opened, "stopped") or "",
+        "lost": ledger.get(opened, "lost") or "",
+        "proof": json.loads(ledger.get(opened, "proof") or "[]"),
+        "speed": int(ledger.get(opened, "speed") or 0),
+        "skipped": json.loads(ledger.get(opened, "skipped") or "{}"),
+        "walking": ledger.get(opened, "walk-after") is not None,
+    }
+
+
+def _verified(opened):
+    counts = dict.fromkeys(_SOUND.values(), 0)
+    for verdict, count in opened.execute(_VERDICTS):
+        if verdict in _SOUND:
+            counts[_SOUND[verdict]] += count
+    return counts
+
+
+def _deviations(opened):
+    found = [
+        [path, ledger.word_of(verdict), json.loads(evidence)]
+        for path, verdict, evidence in opened.execute(_DEVIATIONS, (LISTED,))
+    ]
+    strays = opened.execute(_STRAYS, (LISTED - len(found),))
+    return found + [[path, "orphan", {}] for (path,) in strays]

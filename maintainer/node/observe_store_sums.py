@@ -1,0 +1,24 @@
+"""Sums over ranges of keys, to find where ledger and index differ and send neither: {"width", "last_key", "sums"}.
+
+Request {}; answers [[range, objects, sum of keys, sum of sizes], …] as `sums`, a range being key // width, and the
+greatest key. There are about as many ranges as the square root of the objects, so that the sums of all cost as much as
+the objects of one that differs.
+"""
+
+from maintainer.node import store_ledger as ledger
+from maintainer.node.envelope import mapping
+
+GENTLE = True
+MOST = 5000
+_SUMS = "SELECT key / ?, count(*), sum(key), sum(size) FROM objects GROUP BY 1 ORDER BY 1"
+
+
+def run(request, policy, _deadline):
+    mapping(request, "request", ())
+    with ledger.to_read(ledger.path_of(policy)) as opened:
+        if opened is None:
+            return {"width": 1, "last_key": 0, "sums": []}
+        count, last_key = opened.execute("SELECT count(*), coalesce(max(key), 0) FROM objects").fetchone()
+        width = last_key // min(MOST, max(1, int(count**0.5))) + 1
+        sums = [[place, count, str(keys), size] for place, count, keys, size in opened.execute(_SUMS, (width,))]
+        return {"width": width, "last_key": last_key, "sums": sums}

@@ -1,0 +1,69 @@
+"""What the archive's index says, taken into the ledger range by range of its keys."""
+
+from maintainer.node import store_ledger as ledger
+from maintainer.node.object_reading import ALGORITHMS, KINDS
+
+MOST = 20000
+_MAX_KEY = 2**62
+_INSERT = """
+INSERT INTO objects (key, path, place, size, kind, algorithm, digest, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_REPLACE = """
+UPDATE objects SET path = ?, place = ?, size = ?, kind = ?, algorithm = ?, digest = ?, looked = 0, mtime_ns = NULL,
+    sha256 = NULL, verdict = 0 WHERE key = ?
+"""
+_KNOWN = "SELECT key, path, size, kind, algorithm, digest FROM objects WHERE key > ? AND key <= ?"
+
+
+def learn(opened, after, through, objects):
+    """Take in that these, and no others, are what the index lists with after < key ≤ through.
+
+    An object that the index tells otherwise than before was replaced by the archive: it is read anew. One that it no
+    longer lists was deleted. Answers how many were new, replaced and gone.
+    """
+    known = {row[0]: row[1:] for row in opened.execute(_KNOWN, (after, through))}
+    told = {fields[0]: _checked(fields, after, through) for fields in objects}
+    new = [key for key in told if key not in known]
+    changed = [key for key in told if key in known and known[key] != told[key]]
+    gone = [key for key in known if key not in told]
+    opened.executemany(_INSERT, [(key, *_with_place(told[key]), ledger.now()) for key in new])
+    opened.executemany(_REPLACE, [(*_with_place(told[key]), key) for key in changed])
+    forget(opened, gone)
+    opened.executemany("DELETE FROM deviations WHERE key = ?", [(key,) for key in changed])
+    return {"new": len(new), "replaced": len(changed), "gone": len(gone)}
+
+
+def forget(opened, keys):
+    for statement in ("DELETE FROM objects WHERE key = ?", "DELETE FROM deviations WHERE key = ?"):
+        opened.executemany(statement, [(key,) for key in keys])
+
+
+def _with_place(fields):
+    return (fields[0], ledger.place(fields[0]), *fields[1:])
+
+
+def _checked(fields, after, through):
+    """Give (path, size, kind, algorithm, digest) of [key, path, size, algorithm, digest, kind]."""
+    if not isinstance(fields, list) or len(fields) != 6:  # noqa: PLR2004 (as named above)
+        raise ValueError("an object is [key, path, size, algorithm, digest or null, kind]")
+    key, path, size, algorithm, digest, kind = fields
+    if not is_key(key) or not after < key <= through:
+        raise ValueError("an object's key is a whole number within the range")
+    if not isinstance(path, str) or type(size) is not int or size < 0:
+        raise ValueError("an object's path is a text and its size a whole number")
+    if algorithm not in ALGORITHMS or kind not in KINDS:
+        raise ValueError("an object's digest is one of {}, its kind one of {}".format(ALGORITHMS, KINDS))
+    return path, size, kind, algorithm, _bytes(digest)
+
+
+def _bytes(digest):
+    if digest is None:
+        return None
+    try:
+        return bytes.fromhex(digest)
+    except (TypeError, ValueError):
+        raise ValueError("an object's digest is hexadecimal, or null") from None
+
+
+def is_key(value):
+    return type(value) is int and 0 <= value <= _MAX_KEY

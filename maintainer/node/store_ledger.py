@@ -1,0 +1,202 @@
+"""What this node knows of each object of the store, from one night to the next: one SQLite file beside its leases.
+
+With a rollback journal, not WAL: who reads a WAL database writes beside it, and observing must not be able to write.
+Times are whole seconds since 1970; 0 is never.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import time
+import zlib
+
+from maintainer.node import state
+from maintainer.node.envelope import Failed, Refused
+
+FILE = "store-ledger.sqlite"
+FORMAT = "1"
+UNREAD, ARCHIVE, BASELINE, BASELINED = range(4)
+"""Not read yet; verified against the archive's digest; against our earlier reading; read for the first time without
+a digest of the archive. What is greater deviates."""
+DEVIATIONS_OF_CONTENT = ("missing", "unreadable", "size", "digest", "bit-rot", "modified")
+DEVIATIONS = (*DEVIATIONS_OF_CONTENT, "header", "executable-preamble")
+FIRST_DEVIATION = 10
+_CODES = {word: code for code, word in enumerate(DEVIATIONS, FIRST_DEVIATION)}
+FIRST_OF_FORM = FIRST_DEVIATION + len(DEVIATIONS_OF_CONTENT)
+_WORDS = {code: word for word, code in _CODES.items()}
+_SCHEMA = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE objects (
+    key INTEGER PRIMARY KEY, path TEXT NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, kind TEXT NOT NULL,
+    algorithm TEXT NOT NULL, digest BLOB, seen INTEGER NOT NULL, looked INTEGER NOT NULL DEFAULT 0,
+    good INTEGER NOT NULL DEFAULT 0, mtime_ns INTEGER, sha256 BLOB, verdict INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX objects_due ON objects (looked, size);
+CREATE INDEX objects_place ON objects (place);
+CREATE TABLE deviations (key INTEGER PRIMARY KEY, evidence TEXT NOT NULL, settled INTEGER NOT NULL);
+CREATE TABLE strays (path TEXT PRIMARY KEY, found INTEGER NOT NULL, settled INTEGER NOT NULL);
+CREATE TABLE seals (number INTEGER PRIMARY KEY, night TEXT NOT NULL, root TEXT NOT NULL);
+"""
+_SEALED = (
+    "SELECT * FROM objects ORDER BY key",
+    "SELECT * FROM deviations ORDER BY key",
+    "SELECT * FROM strays ORDER BY path",
+    "SELECT * FROM meta WHERE name <> 'open' ORDER BY name",
+)
+_PATIENCE = 60.0
+_AT_ONCE = 1000
+
+
+def path_of(policy):
+    return os.path.join(state.folder(policy), FILE)
+
+
+@contextlib.contextmanager
+def to_read(path):
+    """Open it so that SQLite cannot write, not even beside it; gives None where there is none.
+
+    Raises:
+        sqlite3.OperationalError: a run was killed in the middle of a write, which only who writes can take back.
+        sqlite3.DatabaseError: it is damaged.
+    """
+    if not os.path.exists(path):
+        yield None
+        return
+    opened = sqlite3.connect("file:{}?mode=ro".format(_quoted(path)), uri=True, timeout=_PATIENCE)
+    try:
+        opened.execute("PRAGMA query_only = 1")
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextlib.contextmanager
+def to_write(policy):
+    """Open it, or make it, and be the one who writes; what is not committed when this ends never was.
+
+    Raises:
+        Refused: it is the ledger of another store.
+        Failed: it is damaged, or cannot be written.
+    """
+    folder = state.make(state.folder(policy))
+    path = os.path.join(folder, FILE)
+    os.close(state.open_lock(path))  # SQLite itself would let others read what it makes
+    opened = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    try:
+        prepare(opened, policy.store.path)
+        yield opened
+    except sqlite3.DatabaseError as error:
+        raise Failed("the ledger {} cannot be used: {}".format(path, type(error).__name__), _START_ANEW) from error
+    finally:
+        opened.close()
+
+
+_START_ANEW = "see whether its disk is full or damaged; move the file away to begin with a new ledger"
+
+
+def prepare(opened, store):
+    """Make a new database a ledger, and see that an old one is one of this store."""
+    opened.execute("PRAGMA journal_mode = TRUNCATE")
+    opened.execute("PRAGMA synchronous = FULL")
+    opened.execute("PRAGMA cache_size = -16000")
+    opened.execute("BEGIN IMMEDIATE")
+    if not opened.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        for statement in filter(str.strip, _SCHEMA.split(";")):
+            opened.execute(statement)
+        put(opened, format=FORMAT, store=store)
+    opened.execute("COMMIT")
+    trouble = trouble_with(opened, store)
+    if trouble:
+        raise Refused("the ledger is of {}".format(trouble.replace("-", " ")), _START_ANEW)
+
+
+def trouble_with(opened, store):
+    """Say in a word why it cannot be gone by, or nothing."""
+    if get(opened, "format") != FORMAT:
+        return "another-format"
+    return "" if get(opened, "store") == store else "another-store"
+
+
+def put(opened, **values):
+    opened.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+
+def get(opened, name):
+    row = opened.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def forget(opened, name):
+    opened.execute("DELETE FROM meta WHERE name = ?", (name,))
+
+
+@contextlib.contextmanager
+def change(opened):
+    """One transaction, which also says that the ledger differs from what was sealed last."""
+    opened.execute("BEGIN IMMEDIATE")
+    try:
+        put(opened, open="1")
+        yield
+    except BaseException:
+        opened.execute("ROLLBACK")
+        raise
+    opened.execute("COMMIT")
+
+
+def root(opened):
+    """SHA-256 over every row in order. It takes a few µs a row, and no memory to speak of."""
+    whole = hashlib.sha256()
+    for query in _SEALED:
+        rows = opened.execute(query)
+        for some in iter(_fetcher(rows), []):
+            whole.update(repr(some).encode("utf-8", "surrogatepass"))
+    return whole.hexdigest()
+
+
+def _fetcher(rows):
+    return lambda: rows.fetchmany(_AT_ONCE)
+
+
+def seal(opened, night):
+    """Note that a night's work is over and what the ledger says by then; answers the root."""
+    forget(opened, "open")
+    put(opened, night=night)
+    found = root(opened)
+    opened.execute("INSERT INTO seals (night, root) VALUES (?, ?)", (night, found))
+    opened.execute("DELETE FROM seals WHERE number <= (SELECT max(number) FROM seals) - 100")
+    return found
+
+
+def knows(opened, path):
+    rows = opened.execute("SELECT path FROM objects WHERE place = ?", (place(path),))
+    return any(row[0] == path for row in rows)
+
+
+def place(path):
+    """A short number of a path, because an index over whole paths would be as large as all the rest."""
+    return zlib.crc32(path.encode("utf-8", "surrogatepass"))
+
+
+def deviate(opened, row, word, evidence):
+    """Note what is wrong with an object; what was known of it while it was good stays."""
+    code = _CODES[word]
+    opened.execute("UPDATE objects SET verdict = ?, looked = ? WHERE key = ?", (code, now(), row.key))
+    known = opened.execute("SELECT settled FROM deviations WHERE key = ?", (row.key,)).fetchone()
+    settled = known[0] if known and row.verdict == code else 0
+    text = json.dumps(evidence, sort_keys=True)
+    opened.execute("INSERT OR REPLACE INTO deviations VALUES (?, ?, ?)", (row.key, text, settled))
+
+
+def word_of(verdict):
+    """Name of a deviation's code."""
+    return _WORDS[verdict]
+
+
+def now():
+    return int(time.time())
+
+
+def _quoted(path):
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

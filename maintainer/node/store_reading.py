@@ -1,0 +1,189 @@
+"""Reading what is due of a store into its ledger: the fresh first, then what deviated, then the oldest reading.
+
+The position is the ledger itself: whatever was read has moved to the end of the queue. It is committed every few
+seconds, so that who is killed loses those.
+"""
+
+import os
+import threading
+import time
+from typing import List
+
+from maintainer.node import store_ledger as ledger
+from maintainer.node.object_reading import Reader
+from maintainer.node.store_judging import Row, algorithms, judge
+
+COMMIT_EVERY = 3.0
+LEAST_SURPRISES = 20
+"""So few are told one by one, whatever share they are of a small store."""
+_BATCH = 400
+_BATCH_BYTES = 64 * 1024 * 1024
+_WORTH_A_THREAD = 4 * 1024 * 1024
+_DEVIANTS = 1000
+_SELECT = "SELECT key, path, size, kind, algorithm, digest, good, mtime_ns, sha256, verdict FROM objects "
+"""In the order of `Row`."""
+_FRESH = "WHERE looked = 0 ORDER BY size LIMIT ?"
+_DEVIANT = "WHERE key IN (SELECT key FROM deviations) AND verdict < ? AND looked < ? ORDER BY looked LIMIT ?"
+_OLDEST = "WHERE looked < ? ORDER BY looked, size LIMIT ?"
+
+
+class Pace:
+    """Keeps a rate over all threads: whoever has read a part waits until the clock has caught up with it."""
+
+    def __init__(self, rate, deadline):
+        self._rate, self._deadline = rate, deadline
+        self._lock = threading.Lock()
+        self._ahead = time.monotonic()
+
+    def __call__(self, count):
+        if not self._rate:
+            return
+        with self._lock:
+            # What was not used within a second is lost: no burst after a pause.
+            self._ahead = max(self._ahead, time.monotonic() - 1.0) + count / self._rate
+            until = self._ahead
+        while time.monotonic() < until and not self._deadline.passed():
+            time.sleep(min(0.2, max(0.001, until - time.monotonic())))
+
+
+class Reading:
+    """One night's reading. `stopped` says why it ended: nothing-left, quota, deadline, or surprises."""
+
+    def __init__(self, opened, store, quota, deadline, *, rate=None, threads=1, lost_share=1.0):
+        self.objects = self.bytes = self.surprises = 0
+        self.stopped = ""
+        self._opened, self._store, self._quota, self._deadline = opened, store, quota, deadline
+        self._threads, self._lost_share, self._rate = threads, lost_share, rate
+        self._batch_bytes = min(_BATCH_BYTES, rate * COMMIT_EVERY) if rate else _BATCH_BYTES
+        self._began = ledger.now()
+        self._deviants = _DEVIANTS
+
+    def run(self):
+        """Read until there is a reason to stop; answers in how many seconds."""
+        began, top = time.monotonic(), self._store.open_top()
+        pace = Pace(self._rate, self._deadline)
+        hands = _Hands([Reader(self._store, top, self._deadline, pace) for _ in range(self._threads)])
+        try:
+            while not self.stopped:
+                with ledger.change(self._opened):
+                    self._for_a_while(hands)
+                    self._check_surprises()
+        except _TooManySurprises:
+            self.stopped = "surprises"
+        finally:
+            os.close(top)
+        return time.monotonic() - began
+
+    def _for_a_while(self, hands):
+        until = time.monotonic() + COMMIT_EVERY
+        while not self.stopped and time.monotonic() < until:
+            batch = self._next()
+            if not batch:
+                self.stopped = self.stopped or "nothing-left"
+                return
+            for position, reading in enumerate(hands.read(batch)):
+                if reading is not None:
+                    self._keep(batch[position], reading)
+            if self._deadline.passed():
+                self.stopped = "deadline"
+            elif self._is_lost():
+                return
+
+    def _next(self):
+        """What is read next, and never what this run has read already."""
+        left = None if self._quota is None else self._quota - self.bytes
+        rows = self._rows(_FRESH, _BATCH)
+        if not rows and self._deviants > 0:
+            rows = self._rows(_DEVIANT, ledger.FIRST_OF_FORM, self._began, min(_BATCH, self._deviants))
+            self._deviants = self._deviants - len(rows) if rows else 0
+        if not rows:
+            if left is not None and left <= 0:
+                self.stopped = "quota"
+                return ()
+            rows = self._rows(_OLDEST, self._began, _BATCH)
+            return _cut(rows, self._batch_bytes if left is None else min(left, self._batch_bytes))
+        return _cut(rows, self._batch_bytes)
+
+    def _rows(self, which, *values):
+        return [Row(*fields) for fields in self._opened.execute(_SELECT + which, values)]
+
+    def _keep(self, row, reading):
+        self.objects += 1
+        self.bytes += reading.size
+        judged = judge(row, reading, ledger.now())
+        if judged.word:
+            ledger.deviate(self._opened, row, judged.word, judged.evidence)
+        if judged.word in ledger.DEVIATIONS_OF_CONTENT:
+            self.surprises += row.verdict < ledger.FIRST_DEVIATION
+        else:
+            self._found_as_it_was(row, reading, judged)
+
+    def _found_as_it_was(self, row, reading, judged):
+        """The content is the archive's or our own earlier one, whatever form it has."""
+        now = ledger.now()
+        values = (now, now, reading.mtime_ns, reading.digests["sha256"], row.key)
+        query = "UPDATE objects SET looked = ?, good = ?, mtime_ns = ?, sha256 = ? WHERE key = ?"
+        self._opened.execute(query, values)
+        if not judged.word:
+            self._opened.execute("UPDATE objects SET verdict = ? WHERE key = ?", (judged.sound, row.key))
+            if row.verdict >= ledger.FIRST_DEVIATION:
+                self._opened.execute("DELETE FROM deviations WHERE key = ?", (row.key,))
+
+    def _check_surprises(self):
+        if self._is_lost():
+            raise _TooManySurprises
+
+    def _is_lost(self):
+        return self.surprises >= LEAST_SURPRISES and self.surprises > self._lost_share * self.objects
+
+
+class _TooManySurprises(Exception):
+    """What was read since the last commit is not believed."""
+
+
+class _Hands:
+    """A few threads that read: hashing runs outside the interpreter's lock. Whoever asks is one of them."""
+
+    def __init__(self, readers):
+        self._readers = readers
+        self._lock = threading.Lock()
+
+    def read(self, rows):
+        """Give a reading for each row, in order; None for what there was no time for."""
+        self._rows, self._results = rows, [None] * len(rows)
+        self._errors: List[Exception] = []
+        self._places = iter(range(len(rows)))
+        count = max(1, min(len(self._readers), len(rows), sum(row.size for row in rows) // _WORTH_A_THREAD))
+        others = [threading.Thread(target=self._work, args=(one,), daemon=True) for one in self._readers[1:count]]
+        for other in others:
+            other.start()
+        self._work(self._readers[0])
+        for other in others:
+            other.join()
+        if self._errors:
+            raise self._errors[0]
+        return self._results
+
+    def _work(self, reader):
+        try:
+            for place in iter(self._take, None):
+                row = self._rows[place]
+                self._results[place] = reader.read(row.path, algorithms(row))
+                if self._results[place] is None:
+                    return
+        except Exception as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
+            self._errors.append(error)
+
+    def _take(self):
+        with self._lock:
+            return None if self._errors else next(self._places, None)
+
+
+def _cut(rows, limit):
+    """As many as fit into a batch, and at least one."""
+    total = 0
+    for position, row in enumerate(rows):
+        total += row.size
+        if total > limit:
+            return rows[: max(1, position)]
+    return rows

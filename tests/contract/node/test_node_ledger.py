@@ -1,0 +1,309 @@
+"""The ledger of a store on a real disk: what a night learns, reads and seals, and how it goes on after a kill."""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maintainer.errors import ActionFailed, CouldNotLook
+from tests.contract.node.own_node import OwnNode, manifest
+from tests.contract.node.test_node_store import image
+
+EVERYTHING: dict[str, Any] = {"bytes": None, "rate": None, "threads": 2, "grace_seconds": 0, "lost_share": 0.01}
+NIGHT = "2026-11-24T22:00:00+00:00"
+
+
+@pytest.fixture
+def node(own_node: OwnNode) -> OwnNode:
+    """A node with a store of six images, of which the index kept a digest of all but the last two."""
+    for number in range(6):
+        put(own_node, number)
+    return own_node
+
+
+def put(node: OwnNode, number: int, content: bytes | None = None) -> Path:
+    file = node.store / "aa" / str(number)
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(image(number) if content is None else content)
+    return file
+
+
+def row(number: int, **changed: Any) -> list[Any]:
+    content = image(number)
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest() if number < 4 else None
+    fields = {"key": number + 1, "path": f"aa/{number}", "size": len(content), "algorithm": "md5", "digest": digest}
+    return list({**fields, "kind": "dicom", **changed}.values())
+
+
+def learn(node: OwnNode, *rows: list[Any], after: int = 0, through: int = 6, night: str = NIGHT) -> Any:
+    return node.act("store-learn", night=night, after=after, through=through, objects=list(rows), lost_share=0.01)
+
+
+def read(node: OwnNode, **changed: Any) -> Any:
+    """Read, and prove that the store is as it was."""
+    before = manifest(node.store)
+    answer = node.act("store-read", **{**EVERYTHING, **changed})
+    assert manifest(node.store) == before
+    return answer
+
+
+def seal(node: OwnNode, night: str = NIGHT) -> str:
+    return str(node.act("store-seal", night=night, lost="")["root"])
+
+
+def settle(node: OwnNode) -> None:
+    """Confirm all that deviates, as if the index still listed it."""
+    found = node.observe("store-unsettled", limit=100)
+    keys = [key for key, _, _ in found["objects"]]
+    node.act("store-settle", confirmed=keys, gone=[], strays=found["strays"], known=[])
+
+
+def look(node: OwnNode) -> Any:
+    """Look, and prove that looking leaves no trace in the node's state."""
+    before = manifest(node.state)
+    answer = node.observe("store-ledger")
+    assert manifest(node.state) == before
+    return answer
+
+
+def deviations(node: OwnNode) -> dict[str, str]:
+    settle(node)
+    return {path: verdict for path, verdict, _ in look(node)["ledger"]["deviations"]}
+
+
+def age(node: OwnNode, seconds: int = 100_000) -> None:
+    """Let time pass since everything was read."""
+    with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened, opened:
+        opened.execute("UPDATE objects SET looked = max(1, looked - ?) WHERE looked <> 0", (seconds,))
+
+
+def test_a_first_night(node: OwnNode) -> None:
+    """Everything is fresh and read; what the archive has a digest of is verified, the rest has a baseline."""
+    assert look(node) == {"store_present": True, "trouble": "none", "ledger": None}
+    assert learn(node, *map(row, range(6))) == {"new": 6, "replaced": 0, "gone": 0, "lost": False}
+    answer = read(node)
+    assert (answer["stopped"], answer["objects"], answer["bytes"]) == ("nothing-left", 6, 6 * len(image(0)))
+    assert (answer["files"], answer["files_complete"], answer["proof"]) == (6, True, [])
+    root = seal(node)
+    seen = look(node)["ledger"]
+    assert (seen["root"], seen["sealed"], seen["night"], seen["seals"]) == (root, True, NIGHT, [root])
+    assert seen["verified"] == {"archive": 4, "baseline": 0, "baselined": 2}
+    assert (seen["objects"], seen["bytes"], seen["fresh_bytes"]) == (6, 6 * len(image(0)), 0)
+    assert [(objects, size) for _, objects, size in seen["ages"]] == [(6, 6 * len(image(0)))]
+    assert (node.state / "store-ledger.sqlite").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_night_verifies_against_the_first(node: OwnNode) -> None:
+    """What has no digest of the archive is verified against our own reading of the night before."""
+    learn(node, *map(row, range(6)))
+    read(node)
+    age(node)
+    read(node)
+    assert look(node)["ledger"]["verified"] == {"archive": 4, "baseline": 2, "baselined": 0}
+
+
+@pytest.mark.fault(38)
+def test_each_change_is_told_as_what_it_is(node: OwnNode) -> None:
+    """Same size and time is bit rot, another time a modification; what was good is known with its time."""
+    learn(node, *map(row, range(6)))
+    read(node)
+    for number in (0, 4):
+        file = node.store / "aa" / str(number)
+        at = file.stat().st_mtime_ns
+        put(node, number, image(number + 50))
+        os.utime(file, ns=(at, at))
+    put(node, 1, image(51))
+    put(node, 2, image(2)[:-1])
+    (node.store / "aa" / "3").unlink()
+    put(node, 9)
+    age(node)
+    read(node)
+    assert deviations(node) == {
+        "aa/0": "bit-rot",
+        "aa/4": "bit-rot",
+        "aa/1": "modified",
+        "aa/2": "size",
+        "aa/3": "missing",
+        "aa/9": "orphan",
+    }
+    evidence = {path: evidence for path, _, evidence in look(node)["ledger"]["deviations"]}
+    assert 0 <= evidence["aa/0"]["last_good_seconds_ago"] < 1000
+    assert (evidence["aa/2"]["expected"], evidence["aa/2"]["found"]) == (len(image(2)), len(image(2)) - 1)
+
+
+def test_what_is_repaired_is_sound_again(node: OwnNode) -> None:
+    """A deviating object is read again each night, before what is merely old."""
+    put(node, 0, image(50))
+    learn(node, *map(row, range(6)))
+    read(node)
+    assert deviations(node) == {"aa/0": "digest"}
+    put(node, 0)
+    age(node)
+    assert read(node, bytes=0)["objects"] == 1
+    assert deviations(node) == {}
+    assert look(node)["ledger"]["verified"]["archive"] == 4
+
+
+@pytest.mark.fault(39)
+def test_what_the_archive_replaced_or_deleted_is_no_deviation(node: OwnNode) -> None:
+    """The index tells another digest, or the object no longer: the ledger follows, and forgets what it found."""
+    learn(node, *map(row, range(6)))
+    read(node)
+    put(node, 0, image(50))
+    (node.store / "aa" / "1").unlink()
+    age(node)
+    read(node)
+    assert deviations(node) == {"aa/0": "modified", "aa/1": "missing"}
+    digest = hashlib.md5(image(50), usedforsecurity=False).hexdigest()
+    told = learn(node, row(0, digest=digest), *map(row, range(2, 6)))
+    assert told == {"new": 0, "replaced": 1, "gone": 1, "lost": False}
+    assert read(node, bytes=0)["objects"] == 1
+    assert deviations(node) == {}
+    assert look(node)["ledger"]["objects"] == 5
+
+
+def test_a_quota_takes_the_oldest(node: OwnNode) -> None:
+    """What was read longest ago comes first, and no object more than the quota takes."""
+    learn(node, *map(row, range(6)))
+    read(node)
+    age(node)
+    with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened, opened:
+        opened.execute("UPDATE objects SET looked = 5 WHERE key = 4")
+    answer = read(node, bytes=1, rate=len(image(0)))
+    assert (answer["stopped"], answer["objects"]) == ("quota", 1)
+    with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened:
+        assert opened.execute("SELECT key FROM objects ORDER BY looked DESC LIMIT 1").fetchone() == (4,)
+
+
+def test_a_rate_is_kept(node: OwnNode) -> None:
+    """Six images at twice their size a second take about three seconds."""
+    learn(node, *map(row, range(6)))
+    answer = read(node, rate=2 * len(image(0)))
+    assert 2.0 <= answer["seconds"] <= 15
+
+
+@pytest.mark.fault(40)
+def test_many_surprises_at_once_are_not_believed(own_node: OwnNode) -> None:
+    """Thirty of sixty objects are gone: the reading stops, and the ledger is as it was."""
+    for number in range(60):
+        put(own_node, number)
+    learn(own_node, *(row(number, digest=None) for number in range(60)), through=60)
+    read(own_node)
+    age(own_node)
+    for number in range(30):
+        (own_node.store / "aa" / str(number)).unlink()
+    assert read(own_node)["stopped"] == "surprises"
+    seen = look(own_node)["ledger"]
+    assert seen["lost"].startswith("surprises ")
+    assert seen["verified"]["baselined"] == 60
+    assert own_node.observe("store-unsettled", limit=100) == {"objects": [], "strays": []}
+
+
+def test_an_index_that_has_lost_half_is_not_followed(own_node: OwnNode) -> None:
+    """More than 1,000 objects and 1 % of all are no longer listed: it says so, and forgets none of them."""
+    rows = [row(0, key=key, path=f"aa/{key}", digest=None) for key in range(1, 4001)]
+    learn(own_node, *rows, through=4000)
+    assert learn(own_node, *rows[2000:], through=4000)["lost"] is True
+    assert look(own_node)["ledger"]["objects"] == 4000
+    assert learn(own_node, *rows[500:], through=4000)["gone"] == 500
+    assert learn(own_node, *rows[1200:], through=4000)["lost"] is True, "all of one night count together"
+    assert learn(own_node, *rows[1200:], through=4000, night="another")["gone"] == 700
+
+
+def test_a_check_that_does_not_find_what_was_planted_is_void(node: OwnNode) -> None:
+    """Something lies among the planted faults that was not planted: it is found, so nothing is read on this word."""
+    learn(node, *map(row, range(6)))
+    planted = node.state / "proof" / "bb"
+    planted.mkdir(0o700, parents=True)
+    (planted / "surprise").write_bytes(b"")
+    answer = read(node)
+    assert (answer["stopped"], answer["objects"]) == ("no-proof", 0)
+    assert answer["proof"] == ["bb/surprise: planted as nothing, found as orphan"]
+    assert look(node)["ledger"]["proof"] == answer["proof"]
+
+
+def test_an_unmounted_store_is_not_read(node: OwnNode) -> None:
+    """An empty folder is no store whose objects are all missing."""
+    learn(node, *map(row, range(6)))
+    node.store.rename(node.base / "aside")
+    node.store.mkdir()
+    assert read(node)["stopped"] == "no-store"
+    seen = look(node)
+    assert (seen["store_present"], seen["ledger"]["lost"], seen["ledger"]["fresh_objects"]) == (False, "store", 6)
+
+
+def test_the_deadline_ends_it_and_the_next_night_goes_on(node: OwnNode) -> None:
+    """At a crawl the time is over first; what was read by then is in the ledger, and is not read again."""
+    learn(node, *map(row, range(6)))
+    answer = node.act("store-read", 6, **{**EVERYTHING, "rate": len(image(0)) // 2, "threads": 1})
+    assert answer["stopped"] == "deadline"
+    assert 0 < answer["objects"] < 6
+    assert read(node, bytes=0)["objects"] == 6 - answer["objects"]
+
+
+def test_a_killed_run_loses_seconds(node: OwnNode) -> None:
+    """Launched, killed in the middle: what was committed stays, who looks is told, and the next run goes on."""
+    learn(node, *map(row, range(6)))
+    root = seal(node)
+    request = {**EVERYTHING, "rate": len(image(0)) // 4, "threads": 1}
+    node.program().launch("op-1", "store-read", request, 120)
+    until = time.monotonic() + 60
+    while look_for_some(node) == 0 and time.monotonic() < until:
+        time.sleep(0.2)
+    pid = int((node.state / "operations" / "running").read_text().split()[1])
+    for worker in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(worker), 9)
+    assert node.observe("operation", id="op-1", wait_seconds=20)["state"] == "finished"
+    seen = node.observe("store-ledger")
+    if seen["trouble"] == "":
+        assert (seen["ledger"]["sealed"], seen["ledger"]["seals"]) == (False, [root])
+    else:
+        assert seen["trouble"] == "interrupted"
+    left = read(node, bytes=0)
+    assert left["stopped"] == "quota"
+    assert 0 < left["objects"] < 6
+    assert look(node)["ledger"]["fresh_objects"] == 0
+
+
+def look_for_some(node: OwnNode) -> int:
+    with contextlib.suppress(sqlite3.OperationalError, CouldNotLook):
+        seen = node.observe("store-ledger")
+        return 6 - int(seen["ledger"]["fresh_objects"]) if seen["ledger"] else 0
+    return 0
+
+
+def test_a_damaged_ledger_is_said(node: OwnNode) -> None:
+    """Who looks is told, and who acts is refused with what to do."""
+    learn(node, *map(row, range(6)))
+    (node.state / "store-ledger.sqlite").write_bytes(b"no database at all" * 1000)
+    assert look(node) == {"store_present": True, "trouble": "damaged", "ledger": None}
+    with pytest.raises(ActionFailed, match="cannot be used"):
+        read(node)
+
+
+def test_a_ledger_belongs_to_one_store(node: OwnNode) -> None:
+    """With another store in the policy it is not gone by."""
+    learn(node, *map(row, range(6)))
+    other = node.base / "other"
+    other.mkdir()
+    node.policy["store"] = str(other)
+    assert look(node)["trouble"] == "another-store"
+    with pytest.raises(ActionFailed, match="another store"):
+        read(node)
+
+
+def test_sums_tell_where_two_sides_differ(node: OwnNode) -> None:
+    """Objects, keys and sizes are summed over ranges of keys."""
+    size = len(image(0))
+    learn(node, *map(row, range(6)))
+    sums = node.observe("store-sums")
+    assert sums == {
+        "width": 4,
+        "last_key": 6,
+        "sums": [[0, 3, "6", 3 * size], [1, 3, "15", 3 * size]],
+    }
