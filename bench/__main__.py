@@ -22,6 +22,7 @@ BENCHES = {
     "log_append": 120,
     "log_verify": 180,
     "store_verify": 180,
+    "store_ledger": 300,
     "outage": 900,
     "fleet": 1200,
 }
