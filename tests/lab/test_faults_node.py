@@ -10,7 +10,7 @@ from tests.lab.slowness import slow_stop, that_does_not_start
 pytestmark = pytest.mark.timeout(600, func_only=True)
 
 RESTART = ("run", "--now", "--task", "service-restart", "--node", "pacs-a", "--json")
-STOP, START = "stop archive", "start archive"
+RESTARTED = "restart database, archive"
 
 
 def ending(answer: Answer, title: str) -> dict[str, object]:
@@ -30,15 +30,17 @@ def unplug(node: LabNode) -> None:
 
 @pytest.mark.fault(22)
 def test_fault_22_an_operation_that_was_killed_is_unknown(night: Night) -> None:
-    """Killed with what sees it through: no verdict, so the stop is unknown, never done and never failed."""
+    """No verdict, so it is unknown, never done and never failed; what was left stopped is started by the run."""
     with slow_stop(night.a) as stop:
         with night.running(*RESTART) as answers:
             stop.await_begin()
             _, supervisor = stop.operation()
             night.a.run("sh", "-c", f"workers=$(pgrep -P {supervisor}); kill -9 {supervisor} $workers")
             stop.let_go()
-        assert ending(answers[0], STOP)["ending"] == "unknown"
+        assert ending(answers[0], RESTARTED)["ending"] == "unknown"
+        assert ending(answers[0], "start archive")["ending"] == "done"
         assert answers[0].code == 3
+    night.a.wait_until_it_serves()
 
 
 @pytest.mark.fault(25)
@@ -46,7 +48,7 @@ def test_fault_25_a_service_that_does_not_come_back_freezes_its_group(night: Nig
     """The start fails: an alert, the partner serves on and is not touched, until a person thaws the group."""
     with that_does_not_start(night.a):
         answer = night.do(*RESTART)
-        assert ending(answer, START)["ending"] == "failed"
+        assert ending(answer, RESTARTED)["ending"] == "failed"
         causes = [found["cause"] for task in answer.document["tasks"] for found in task["answer"]["findings"]]
         assert "group-frozen" in causes
         refused = night.do("run", "--now", "--task", "service-restart", "--json")
@@ -65,7 +67,7 @@ def test_fault_23_a_reboot_in_mid_step_is_told_by_the_boot(night: Night) -> None
             stop.await_begin()
             unplug(night.a)
             night.a.power_on()
-        ended = ending(answers[0], STOP)
+        ended = ending(answers[0], RESTARTED)
         assert ended["ending"] == "unknown", ended
         assert "interrupted by a reboot of the node" in str(ended)
         night.a.wait_until_it_serves()
@@ -85,7 +87,7 @@ def test_fault_24_a_full_disk_under_the_step_leaves_it_unknown(night: Night) -> 
             stop.await_begin()
             night.a.run("sh", "-c", f"dd if=/dev/zero of={STATE}/filler bs=512; true")
             stop.let_go()
-        assert ending(answers[0], STOP)["ending"] == "unknown"
+        assert ending(answers[0], RESTARTED)["ending"] == "unknown"
         night.do("group", "thaw", "archive", "--why", "to see what a full disk allows")
         refused = night.do("run", "--task", "disk-cleanup", "--node", "pacs-a", "--json")
         assert endings(refused.document) == []
@@ -97,7 +99,7 @@ def test_fault_24_a_full_disk_under_the_step_leaves_it_unknown(night: Night) -> 
 
 @pytest.mark.fault(26)
 def test_fault_26_a_partner_that_dies_after_the_stop_is_an_alert(night: Night) -> None:
-    """What was stopped is started all the same, and first; the loss of the one that served meanwhile is critical."""
+    """The restart goes to its end all the same; the loss of the one that served meanwhile is critical."""
     night.both_down = "the test stops the partner"
     with slow_stop(night.a) as stop, night.running(*RESTART) as answers:
         stop.await_begin()

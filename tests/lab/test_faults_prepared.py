@@ -68,19 +68,18 @@ def test_fault_22_a_unit_that_was_collected_has_a_verdict(night: Night) -> None:
 
 
 @pytest.mark.fault(22)
-def test_fault_22_a_unit_that_somebody_stops_has_failed(night: Night) -> None:
-    """Its verdict says so. The archive's own stop goes on in systemd: the node is left alone, a person is called."""
+def test_fault_22_a_unit_that_somebody_stops_starts_what_it_stopped(night: Night) -> None:
+    """How far it was is unknown: the node is left alone, a person is called; the archive serves again by itself."""
     with slow_stop(night.b) as stop:
         with night.running(*RESTART) as answers:
             stop.await_begin()
             (unit,) = units(night.b)
-            night.b.run("systemctl", "stop", unit)
+            night.b.run("systemctl", "stop", "--no-block", unit)
             stop.let_go()
         (task,) = answers[0].document["tasks"]
-        (failed,) = [done["ending"]["error"] for done in task["steps"] if done["ending"]["ending"] == "failed"]
-        assert failed.startswith("it was cancelled")
+        assert "unknown" in {done["ending"]["ending"] for done in task["steps"]}
         assert "group-frozen" in [found["cause"] for found in task["answer"]["findings"]]
-    night.b.run("systemctl", "start", "orthanc.service")
+    night.b.wait_until_it_serves()
 
 
 def test_the_nodes_state_is_roots_alone(night: Night) -> None:
