@@ -41,7 +41,7 @@ def run(request, policy, _deadline):
 def _count(opened, night, learnt, share):
     before, _, count = (ledger.get(opened, "changed") or "").rpartition(" ")
     changed = learnt["replaced"] + learnt["gone"] + (int(count) if before == night else 0)
-    total = opened.execute("SELECT count(*) FROM objects").fetchone()[0] + learnt["gone"]
+    total = ledger.first(opened, "SELECT count(*) FROM objects")[0] + learnt["gone"]
     if changed > max(LEAST_LOST, share * total):
         raise _Lost
     ledger.put(opened, changed="{} {}".format(night, changed))

@@ -46,8 +46,8 @@ def run(request, policy, _deadline):
 
 
 def _answer(opened):
-    objects, size, last_key = opened.execute(WHOLE).fetchone()
-    fresh_objects, fresh_bytes = opened.execute(FRESH).fetchone()
+    objects, size, last_key = ledger.first(opened, WHOLE)
+    fresh_objects, fresh_bytes = ledger.first(opened, FRESH)
     seals = opened.execute("SELECT night, root FROM seals ORDER BY number DESC LIMIT 2").fetchall()
     deviations = _deviations(opened)
     return {
@@ -63,7 +63,7 @@ def _answer(opened):
         "ages": [list(row) for row in opened.execute(AGES)],
         "verified": _verified(opened),
         "deviations": deviations,
-        "unlisted": opened.execute(_COUNTED).fetchone()[0] - len(deviations),
+        "unlisted": ledger.first(opened, _COUNTED)[0] - len(deviations),
         "stopped": ledger.get(opened, "stopped") or "",
         "lost": ledger.get(opened, "lost") or "",
         "proof": json.loads(ledger.get(opened, "proof") or "[]"),

@@ -18,7 +18,7 @@ def run(request, policy, _deadline):
     with ledger.to_read(ledger.path_of(policy)) as opened:
         if opened is None:
             return {"width": 1, "last_key": 0, "sums": []}
-        count, last_key = opened.execute("SELECT count(*), coalesce(max(key), 0) FROM objects").fetchone()
+        count, last_key = ledger.first(opened, "SELECT count(*), coalesce(max(key), 0) FROM objects")
         width = last_key // min(MOST, max(1, int(count**0.5))) + 1
         sums = [[place, count, str(keys), size] for place, count, keys, size in opened.execute(_SUMS, (width,))]
         return {"width": width, "last_key": last_key, "sums": sums}

@@ -98,11 +98,11 @@ _START_ANEW = "see whether its disk is full or damaged; move the file away to be
 
 def prepare(opened, store):
     """Make a new database a ledger, and see that an old one is one of this store."""
-    opened.execute("PRAGMA journal_mode = TRUNCATE")
+    first(opened, "PRAGMA journal_mode = TRUNCATE")
     opened.execute("PRAGMA synchronous = FULL")
     opened.execute("PRAGMA cache_size = -16000")
     opened.execute("BEGIN IMMEDIATE")
-    if not opened.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+    if not first(opened, "SELECT count(*) FROM sqlite_master")[0]:
         for statement in filter(str.strip, _SCHEMA.split(";")):
             opened.execute(statement)
         put(opened, format=FORMAT, store=store)
@@ -119,12 +119,18 @@ def trouble_with(opened, store):
     return "" if get(opened, "store") == store else "another-store"
 
 
+def first(opened, query, values=()):
+    """The first row, or nothing. All are fetched: PyPy cannot commit while a statement has rows left."""
+    rows = opened.execute(query, values).fetchall()
+    return rows[0] if rows else None
+
+
 def put(opened, **values):
     opened.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
 
 
 def get(opened, name):
-    row = opened.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    row = first(opened, "SELECT value FROM meta WHERE name = ?", (name,))
     return row[0] if row else None
 
 
@@ -170,8 +176,7 @@ def seal(opened, night):
 
 
 def knows(opened, path):
-    rows = opened.execute("SELECT path FROM objects WHERE place = ?", (place(path),))
-    return any(row[0] == path for row in rows)
+    return (path,) in opened.execute("SELECT path FROM objects WHERE place = ?", (place(path),)).fetchall()
 
 
 def place(path):
@@ -183,7 +188,7 @@ def deviate(opened, row, word, evidence):
     """Note what is wrong with an object; what was known of it while it was good stays."""
     code = _CODES[word]
     opened.execute("UPDATE objects SET verdict = ?, looked = ? WHERE key = ?", (code, now(), row.key))
-    known = opened.execute("SELECT settled FROM deviations WHERE key = ?", (row.key,)).fetchone()
+    known = first(opened, "SELECT settled FROM deviations WHERE key = ?", (row.key,))
     settled = known[0] if known and row.verdict == code else 0
     text = json.dumps(evidence, sort_keys=True)
     opened.execute("INSERT OR REPLACE INTO deviations VALUES (?, ?, ?)", (row.key, text, settled))

@@ -78,5 +78,22 @@ def test_verifies_a_store(old: tuple[Kind, OwnNode]) -> None:
     assert base64.b64decode(header["bytes_base64"]) == image[:132]
 
 
+def test_keeps_a_ledger(old: tuple[Kind, OwnNode]) -> None:
+    """A night is learnt, read and sealed, and looking again finds the same root."""
+    _, node = old
+    image = Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes()
+    (node.store / "sound").write_bytes(image)
+    digest = hashlib.md5(image, usedforsecurity=False).hexdigest()
+    program, night = _program(node), "2026-11-24T22:00:00+00:00"
+    learn: Any = {"night": night, "after": 0, "through": 1, "lost_share": 0.01}
+    program.act("store-learn", {**learn, "objects": [[1, "sound", len(image), "md5", digest, "dicom"]]}, TIME)
+    limits: Any = {"bytes": None, "rate": None, "threads": 2, "grace_seconds": 0, "lost_share": 0.01}
+    read: Any = program.act("store-read", limits, TIME)
+    assert (read["stopped"], read["objects"], read["proof"]) == ("nothing-left", 1, [])
+    sealed: Any = program.act("store-seal", {"night": night, "lost": ""}, TIME)
+    seen: Any = program.observe("store-ledger", {}, TIME)
+    assert (seen["ledger"]["root"], seen["ledger"]["verified"]["archive"]) == (sealed["root"], 1)
+
+
 def _program(node: OwnNode) -> NodeProgram:
     return node.program("python3")

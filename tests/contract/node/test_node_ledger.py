@@ -5,13 +5,14 @@ import hashlib
 import os
 import sqlite3
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook
-from tests.contract.node.own_node import OwnNode, manifest
+from tests.contract.node.own_node import OwnNode, interpreters, manifest
 from tests.contract.node.test_node_store import image
 
 EVERYTHING: dict[str, Any] = {"bytes": None, "rate": None, "threads": 2, "grace_seconds": 0, "lost_share": 0.01}
@@ -96,6 +97,18 @@ def test_a_first_night(node: OwnNode) -> None:
     assert (seen["objects"], seen["bytes"], seen["fresh_bytes"]) == (6, 6 * len(image(0)), 0)
     assert [(objects, size) for _, objects, size in seen["ages"]] == [(6, 6 * len(image(0)))]
     assert (node.state / "store-ledger.sqlite").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_every_python_keeps_the_same_ledger(node: OwnNode, python: str) -> None:
+    """Whichever a node has: it reads, seals, and what this one then reads has the same root."""
+    program, soon = node.program(python), timedelta(seconds=60)
+    request: dict[str, Any] = {"night": NIGHT, "after": 0, "through": 6, "lost_share": 0.01}
+    program.act("store-learn", {**request, "objects": [row(number) for number in range(6)]}, soon)
+    answer: Any = program.act("store-read", EVERYTHING, soon)
+    assert (answer["stopped"], answer["objects"], answer["proof"]) == ("nothing-left", 6, [])
+    sealed: Any = program.act("store-seal", {"night": NIGHT, "lost": ""}, soon)
+    assert look(node)["ledger"]["root"] == sealed["root"]
 
 
 def test_a_second_night_verifies_against_the_first(node: OwnNode) -> None:
