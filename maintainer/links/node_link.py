@@ -1,10 +1,12 @@
 """One node over one SSH connection: made when it is first needed, and made anew after it was lost."""
 
 from contextlib import ExitStack
+from datetime import timedelta
 
 from pydantic import JsonValue
 
 from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
+from maintainer.links.database_probe import Probed, probe_database
 from maintainer.links.node_program import NodeProgram
 from maintainer.links.postgres import ActingSession, ReadingSession
 from maintainer.links.ssh import SshLink
@@ -83,6 +85,19 @@ class NodeLink:
         if self._reading is None or not self._reading.alive():
             self._reading = self._open.enter_context(ReadingSession(tunnel, self.database, self._run_id))
         return self._reading
+
+    def probe(self, timeout: timedelta) -> Probed:
+        """Ask the database as a client would that comes now; where no session is open yet, the queries go on in this.
+
+        Raises:
+            CouldNotLook: it could not be asked.
+        """
+        probed = probe_database(self.tunnel(), self.database, self._run_id, timeout)
+        if probed.session is not None and (self._reading is None or not self._reading.alive()):
+            self._reading = self._open.enter_context(probed.session)
+        elif probed.session is not None:
+            probed.session.close()
+        return probed
 
     def acting(self) -> ActingSession:
         """A session of its own for one statement; close it by `with`."""

@@ -13,7 +13,6 @@ from maintainer.errors import CouldNotLook, NodeUnreachable
 from maintainer.links.dicom import canary, echo
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_program import OutOfTime, Question
-from maintainer.links.postgres import probe_database
 from maintainer.links.store_ledger import seen
 from maintainer.links.store_scan import Scanner
 from maintainer.model.task import (
@@ -33,6 +32,7 @@ CALLABLE = "SELECT coalesce(has_function_privilege(to_regprocedure(%(function)s)
 QUERY_TIME = timedelta(minutes=2)
 PROGRAM_TIME = timedelta(minutes=5)
 BATCH_TIME = timedelta(minutes=10)
+PROBE_TIME = timedelta(seconds=10)
 MOUNTS_TIME = timedelta(seconds=30)
 
 
@@ -114,7 +114,8 @@ class NodeObserver:
         node = self._link.node
         if by in {"c-echo", "canary"} and node.dicom is not None:
             return echo(node.address, node.dicom) if by == "c-echo" else canary(node.address, node.dicom)
-        return probe_database(self._link.tunnel(), self._link.database, timedelta(seconds=10))
+        why, seconds, _ = self._link.probe(PROBE_TIME)
+        return {"answered": not why, "why": why, "seconds": round(seconds, 3)}
 
     def _ledger(self) -> JsonValue:
         return seen(self.archive, self.rows, self.ask)

@@ -231,23 +231,6 @@ class ActingSession(_Session):
             self._connection.remove_notice_handler(count)
 
 
-def probe_database(tunnel: Tunnel, database: Database, timeout: timedelta) -> dict[str, Any]:
-    """Ask `SELECT 1` as a client would; answers `{"answered": bool, "why": str, "seconds": float}`.
-
-    Raises:
-        CouldNotLook: the database could not be asked: no way to it, or the password cannot be read.
-    """
-    begun, why = time.monotonic(), ""
-    try:
-        with ReadingSession(tunnel, database, "probe", connect_within=timeout) as session:
-            session.rows("SELECT 1 AS one", {}, timeout)
-    except (NoAnswer, LinkLost) as error:
-        if not tunnel.link.alive():
-            raise
-        why = error.what
-    return {"answered": not why, "why": why, "seconds": round(time.monotonic() - begun, 3)}
-
-
 def _connect(tunnel: Tunnel, database: Database, who: str, options: str, within: timedelta) -> Connection:
     """Log in, leaving nothing for the environment (PGHOSTADDR, PGOPTIONS, …) to decide."""
     password = read_secret(database.password) if database.password else ""

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost
-from maintainer.links.postgres import ActingSession, ReadingSession, probe_database
+from maintainer.links.database_probe import probe_database
+from maintainer.links.postgres import ActingSession, ReadingSession
 from maintainer.links.ssh import NoAnswer, SshLink
 from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database, SecretFile
@@ -359,32 +360,34 @@ def test_a_link_lost_in_mid_statement_is_an_unknown_ending(
 
 def test_a_probe_is_answered(tunnel: Tunnel, described: Describe) -> None:
     """A database that serves answers within its time."""
-    answer = probe_database(tunnel, described(), PLENTY)
-    assert answer["answered"] is True
-    assert answer["why"] == ""
-    assert 0 < answer["seconds"] < 5
+    why, seconds, session = probe_database(tunnel, described(), "probe", PLENTY)
+    assert why == ""
+    assert 0 < seconds < 5
+    assert session is not None
+    with session:
+        assert session.rows("SELECT 2 AS two", {}, PLENTY) == [{"two": 2}]
 
 
 def test_a_probe_of_a_database_that_is_down(gateway: SshServer, described: Describe) -> None:
     """Silence is an answer of a probe, with its reason."""
     with SshLink.connect("pacs-a", gateway.node()) as link, Tunnel(link, "127.0.0.1", free_port()) as tunnel:
-        answer = probe_database(tunnel, described(), PLENTY)
-    assert answer["answered"] is False
-    assert answer["why"] == f"nothing listens on 127.0.0.1:{tunnel.port} on the node"
+        why, _, session = probe_database(tunnel, described(), "probe", PLENTY)
+    assert session is None
+    assert why == f"nothing listens on 127.0.0.1:{tunnel.port} on the node"
 
 
 def test_a_probe_without_a_way_is_no_answer(tunnel: Tunnel, described: Describe) -> None:
     """When the SSH connection is gone, nothing can be said about the database."""
     tunnel.link.close()
     with pytest.raises(CouldNotLook):
-        probe_database(tunnel, described(), PLENTY)
+        probe_database(tunnel, described(), "probe", PLENTY)
 
 
 def test_a_database_that_hangs(tunnel: Tunnel, described: Describe, postgres: Postgres) -> None:
     """A stopped server accepts connections and says nothing: the probe ends in time and says so."""
     with hanging(postgres):
         begun = time.monotonic()
-        answer = probe_database(tunnel, described(), timedelta(seconds=2))
+        why, _, session = probe_database(tunnel, described(), "probe", timedelta(seconds=2))
         assert time.monotonic() - begun < 4
-    assert answer["answered"] is False
-    assert "did not answer within 2 s" in answer["why"]
+    assert session is None
+    assert "did not answer within 2 s" in why
