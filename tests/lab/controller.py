@@ -3,7 +3,8 @@
 import os
 import secrets
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
@@ -23,9 +24,22 @@ class LabController(driver.Controller):
     room: Room
     client_key: Path
     database_password: Path
+    started: "list[subprocess.Popen[str]]" = field(default_factory=list)
 
     def argv(self, *words: str) -> list[str]:
         return self.room.on_its_network(super().argv(*words))
+
+    def start(self, *words: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+        self.started.append(super().start(*words, env=env))
+        return self.started[-1]
+
+    def end_all(self) -> None:
+        """Kill the commands that somebody started and did not see to their end."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        self.started.clear()
 
     def here(self, *words: str) -> driver.Answer:
         with self.room.network():

@@ -76,9 +76,12 @@ def guarded(lab: Lab, folder: Path) -> Iterator[Night]:
     """Live a night, then see that it was one: stores, service, log and nodes are as they must always be."""
     night = Night(lab, _new(lab, folder / "controller"))
     before = {node.name: node.store_manifest() for node in lab.nodes.values()}
-    with watched(lab) as outages:
-        night.outages = outages
-        yield night
+    try:
+        with watched(lab) as outages:
+            night.outages = outages
+            yield night
+    finally:
+        night.controller.end_all()
     lab.on_all(LabNode.wait_until_it_serves)
     assert {node.name: node.store_manifest() for node in lab.nodes.values()} == before
     assert night.both_down or overlap(outages["pacs-a"], outages["pacs-b"]) == []
@@ -119,6 +122,7 @@ def until(happens: Callable[[], object], within: float = 30) -> None:
 
 def _new(lab: Lab, folder: Path) -> LabController:
     folder.mkdir()
+    # The list of what was started is that of the lab's controller, so that one call ends the commands of all.
     made = replace(lab.controller, inventory=folder / "inventory.toml", state=folder / "state")
     text = lab.controller.inventory.read_text("utf-8")
     old = f'state = "{lab.controller.state}"'
