@@ -23,6 +23,7 @@ BENCHES = {
     "log_verify": 180,
     "store_verify": 180,
     "store_ledger": 300,
+    "store_network": 600,
     "outage": 900,
     "fleet": 1200,
 }
