@@ -111,7 +111,7 @@ class Conversation:
             raise CouldNotLook(
                 f"a command answered more than {self._at_most / 1e6:g} MB",
                 where=self._node,
-                hint="ask for less, or in parts",
+                hint="see what answers there in place of our program: a login shell, another python3, a command=",
             )
         if self._expired.is_set() or self._deadline.passed:
             raise LinkLost(
