@@ -9,15 +9,16 @@ from pydantic import ValidationError
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Inventory, Node, UnitService
 from maintainer.model.probes import probes
-from maintainer.model.task import NodeQuery, Seen
+from maintainer.model.task import NodeQuery, Observation, Seen
 from maintainer.planning.privileges import of_account
 from maintainer.running import software
 from maintainer.running.dry_run import in_parallel
 from maintainer.running.examined import Examined, objections
-from maintainer.running.node_state import holder_of
-from maintainer.running.observe import Clock
+from maintainer.running.node_state import HOLDER, holder_of
+from maintainer.running.observe import Clock, OneLook
 from maintainer.running.ports import Look, Observer
 
+SERVICES = NodeQuery(program="services", request={})
 SKEW = timedelta(seconds=60)
 _PROBE_HINTS = {
     "select-1": "see [nodes.{0}.database], and the database server's log on the node",
@@ -97,8 +98,9 @@ def _node(name: str, node: Node, by: Examination) -> _Seen:
     rows: list[Examined] = []
     machine = None
     try:
-        with by.look(name) as observer:
-            hello, here = greet(observer), by.clock()
+        with by.look(name) as link:
+            hello, here = greet(link), by.clock()
+            observer = OneLook(link, _planned(node))  # not with the greeting, which tells the node's time
             machine = hello.machine_id_sha256
             rows += [*_who(name, hello, hello.clock - here), *_program(name, node, hello, by.program)]
             rows += _places(name, node, hello)
@@ -111,6 +113,13 @@ def _node(name: str, node: Node, by: Examination) -> _Seen:
         what = "answer" if rows else "reachable"
         rows.append(Examined(node=name, what=what, verdict="unknown", detail=error.said_of(name), hint=error.hint))
     return _Seen(rows, machine)
+
+
+def _planned(node: Node) -> list[Observation]:
+    """What the node's program is asked after its greeting, in one request."""
+    services: list[Observation] = [SERVICES] if node.services else []
+    packages: list[Observation] = [software.PACKAGES] if software.packages_of(node) else []
+    return [HOLDER, *services, *probes(node), *packages]
 
 
 def _who(name: str, hello: Hello, ahead: timedelta) -> Iterator[Examined]:
@@ -189,7 +198,7 @@ def _places(name: str, node: Node, hello: Hello) -> Iterator[Examined]:
 def _services(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
     if not node.services:
         return
-    answer = observer.observe(NodeQuery(program="services", request={}))
+    answer = observer.observe(SERVICES)
     states = answer if isinstance(answer, dict) else {}
     for service in node.services:
         found = states.get(service)

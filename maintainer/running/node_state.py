@@ -3,7 +3,7 @@
 import datetime as dt
 from typing import Literal, TypeVar
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from maintainer.errors import CouldNotLook
 from maintainer.model.task import NodeQuery, Seen
@@ -11,6 +11,7 @@ from maintainer.running.ports import Observer
 
 Shape = TypeVar("Shape", bound=Seen)
 
+HOLDER = NodeQuery(program="holder", request={})
 OLD = dt.timedelta(hours=24)
 
 
@@ -54,7 +55,7 @@ def holder_of(observer: Observer) -> Holder | None:
     Raises:
         CouldNotLook: it did not say.
     """
-    return _read(_Lease, observer, "holder", {}).holder
+    return _read(_Lease, observer, HOLDER).holder
 
 
 def operation(observer: Observer, step: str) -> Operation:
@@ -63,11 +64,11 @@ def operation(observer: Observer, step: str) -> Operation:
     Raises:
         CouldNotLook: it did not say.
     """
-    return _read(Operation, observer, "operation", {"id": step})
+    return _read(Operation, observer, NodeQuery(program="operation", request={"id": step}))
 
 
-def _read(shape: type[Shape], observer: Observer, program: str, request: dict[str, JsonValue]) -> Shape:
+def _read(shape: type[Shape], observer: Observer, query: NodeQuery) -> Shape:
     try:
-        return shape.model_validate(observer.observe(NodeQuery(program=program, request=request)))
+        return shape.model_validate(observer.observe(query))
     except ValidationError as error:
-        raise CouldNotLook(f"the node's answer to {program} is not one of ours") from error
+        raise CouldNotLook(f"the node's answer to {query.program} is not one of ours") from error

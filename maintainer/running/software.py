@@ -13,6 +13,14 @@ from maintainer.planning.versions import is_known, of_package, of_server, unobje
 from maintainer.running.examined import Examined, objections
 from maintainer.running.ports import Observer
 
+PACKAGES = NodeQuery(program="snapshot", request={})
+
+
+def packages_of(node: Node) -> set[str]:
+    """Names that the packages of what serves there may have."""
+    units = {one.unit.removesuffix(".service") for one in node.services.values() if isinstance(one, UnitService)}
+    return units | ({node.store.archive} if node.store else set())
+
 
 def database(name: str, node: Node, observer: Observer, now: datetime) -> Iterator[Examined]:
     """The server's version and what our role may do in it; a database that does not answer has its row already."""
@@ -34,8 +42,7 @@ def archive(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
 
     DICOM does not tell it: Orthanc gives its toolkit's name there, and so do most.
     """
-    wanted = {one.unit.removesuffix(".service") for one in node.services.values() if isinstance(one, UnitService)}
-    wanted |= {node.store.archive} if node.store else set()
+    wanted = packages_of(node)
     if not wanted:
         return
     installed, why = _packages(observer)
@@ -57,7 +64,7 @@ def _package(name: str, package: str, version: str) -> Iterator[Examined]:
 def _packages(observer: Observer) -> tuple[dict[str, str], str]:
     """Installed packages and their versions; or none, and why."""
     try:
-        answer = observer.observe(NodeQuery(program="snapshot", request={}))
+        answer = observer.observe(PACKAGES)
     except CouldNotLook as error:  # a program of an earlier version, or a policy that leaves it out
         return {}, error.what
     packages = answer.get("packages") if isinstance(answer, dict) else None

@@ -9,7 +9,7 @@ import pytest
 
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Node
-from maintainer.model.task import NodeQuery, Observation, SqlQuery
+from maintainer.model.task import NodeQuery, Observation, Probe, SqlQuery
 from maintainer.running.checkup import Examination, examine
 from maintainer.running.examined import Examined
 from tests.fakes.fake_fleet import NOW, FakeNode
@@ -197,6 +197,17 @@ def test_a_prepared_node_with_an_older_program_that_knows_no_lease() -> None:
     rows = check(a=Telling(hello={"prepared": True, "program_sha256": "cd" * 32}, silent_about="holder"))
     assert told(rows, "lease") == [("warning", "pacs-a: it does not say")]
     assert "unknown" not in {row.verdict for row in rows}
+
+
+def test_the_node_is_asked_twice() -> None:
+    """Its greeting alone, for it tells the time; everything else that its program is asked for in one request."""
+    node = FakeNode()
+    check_nodes(described(**ORTHANC, mounts=["/srv/dicom"]), a=node)
+    asked = [
+        [one.by if isinstance(one, Probe) else getattr(one, "program", "") for one in at_once]
+        for at_once in node.requests
+    ]
+    assert asked == [["holder", "services", "mounts", "snapshot"], ["c-echo"]]
 
 
 def test_why_a_service_does_not_run_stands_apart_from_its_state() -> None:
