@@ -244,7 +244,7 @@ class _Night:
             advice = "the check did not find the faults that it had planted itself: believe none of its results"
             yield _about_store("proof-failed", evidence, advice, sdk.Severity.CRITICAL)
         elif ledger.lost:
-            yield from _lost({"why": ledger.lost}).findings
+            yield from _lost({"why": ledger.lost}, _ON_PURPOSE).findings
         else:
             yield from map(_finding, ledger.deviations)
             yield from _left_out(ledger.unlisted, ledger.skipped)
@@ -273,8 +273,9 @@ def _lost_mount(scan: Scan, missing: int) -> sdk.Refuse:
     return _lost({"store_present": scan.store_present, "checked": scan.checked, "missing": missing})
 
 
-def _lost(evidence: dict[str, sdk.JsonValue]) -> sdk.Refuse:
-    advice = "check that the store is mounted (findmnt) and that the database belongs to it; touch nothing before"
+def _lost(evidence: dict[str, sdk.JsonValue], unless: str = "") -> sdk.Refuse:
+    where = "check that the store is mounted (findmnt) and that the database belongs to it; touch nothing before"
+    advice = where + unless
     finding = _about_store("store-lost", evidence, advice, sdk.Severity.CRITICAL)
     return sdk.Refuse(
         because="so many objects are missing that the store is not mounted, or the database belongs to another one",
@@ -333,6 +334,7 @@ def _size(count: int) -> str:
 
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 _MOVE_AWAY = "find out what happened; then move the ledger (store-ledger.sqlite in the agent's state folder) away"
+_ON_PURPOSE = "; if so much was changed or deleted on purpose, raise surprise_share for one night"
 ROOT = "ledger-root"
 VERIFIED_UP_TO = "verified-up-to"
 _RESTORE = (

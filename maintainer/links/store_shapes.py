@@ -27,7 +27,7 @@ class LedgerState(Value):
     root: Sha256
     sealed: bool
     night: Line
-    seals: Annotated[list[Sha256], Field(max_length=2)]
+    seals: Annotated[list[Sha256], Field(max_length=32)]
     objects: Count
     bytes: Count
     last_key: Count

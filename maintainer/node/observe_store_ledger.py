@@ -13,6 +13,7 @@ from maintainer.node.envelope import mapping
 
 GENTLE = True
 LISTED = 200
+SEALS = 32
 _DAY = 86400
 AGES = "SELECT looked / 86400, count(*), sum(size) FROM objects WHERE looked <> 0 GROUP BY 1 ORDER BY 1"
 WHOLE = "SELECT count(*), coalesce(sum(size), 0), coalesce(max(key), 0) FROM objects"
@@ -21,6 +22,7 @@ _VERDICTS = "SELECT verdict, count(*) FROM objects GROUP BY 1"
 _DEVIATIONS = """
 SELECT path, verdict, evidence FROM deviations JOIN objects USING (key) WHERE settled ORDER BY verdict, key LIMIT ?
 """
+_SEALS = "SELECT night, root FROM seals ORDER BY number DESC LIMIT ?"
 _STRAYS = "SELECT path FROM strays WHERE settled ORDER BY path LIMIT ?"
 _COUNTED = "SELECT (SELECT count(*) FROM deviations WHERE settled) + (SELECT count(*) FROM strays WHERE settled)"
 _SOUND = {ledger.ARCHIVE: "archive", ledger.BASELINE: "baseline", ledger.BASELINED: "baselined"}
@@ -48,7 +50,7 @@ def run(request, policy, _deadline):
 def _answer(opened):
     objects, size, last_key = ledger.first(opened, WHOLE)
     fresh_objects, fresh_bytes = ledger.first(opened, FRESH)
-    seals = opened.execute("SELECT night, root FROM seals ORDER BY number DESC LIMIT 2").fetchall()
+    seals = opened.execute(_SEALS, (SEALS,)).fetchall()
     deviations = _deviations(opened)
     return {
         "root": ledger.root(opened),

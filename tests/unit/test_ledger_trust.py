@@ -12,6 +12,7 @@ CASES = [
     (("A", [], "", False, False), Trust.TRUSTED),  # the very first night, still open
     (("A", ["A"], "B", True, True), Trust.TRUSTED),  # begun anew tonight, which the first look has told
     (("A", ["A", "B"], "B", True, False), Trust.UNPROVEN),  # sealed by a run that recorded nothing
+    (("A", ["A", "B", "C"], "C", True, False), Trust.UNPROVEN),  # by several, as after the controller was restored
     (("C", ["A"], "A", False, False), Trust.UNPROVEN),  # a run was killed before it sealed
     (("A", ["A"], "", True, False), Trust.UNPROVEN),  # another controller's
     (("X", ["A"], "A", True, False), Trust.TAMPERED),  # a row was changed

@@ -88,7 +88,5 @@ def test_root_is_too_wide_where_nothing_needs_it() -> None:
     """A node with a database alone needs no root; one with a unit does, and says so when it has none."""
     assert account("root") == ["too wide: runs as root, and nothing that is declared needs it"]
     assert account("root", services=UNIT) == []
-    assert account(services=UNIT) == [
-        "may be missing: maintainer can restart orthanc.service only by a polkit rule"
-    ]
+    assert account(services=UNIT) == ["may be missing: maintainer can restart orthanc.service only by a polkit rule"]
     assert account(reboot=True) == ["may be missing: maintainer can reboot only by a polkit rule"]
