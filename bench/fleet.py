@@ -8,8 +8,8 @@ the bare threads (`fleet_bare.py`) ask in one request and through a tunnel, the 
 alternate, and the best of each counts. Hosts and peers share this machine's processors, so that what a host spends
 counts as well.
 
-ENVIRONMENT-WITH-PEERS is `.venv-peers`, where `make bench` installs them, if none is given. Root runs all of it in a
-network and process namespace of its own, in which nothing can be left behind.
+ENVIRONMENT-WITH-PEERS is `.venv-peers`, where `make bench` installs them, if none is given. Root runs all of it in
+namespaces of its own for network, processes and mounts, in which nothing can be left behind.
 """
 
 import json
@@ -23,7 +23,8 @@ import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from bench.fleet_bare import Job
 from bench.fleet_peers import STATUS, ansible, pyinfra
@@ -72,10 +73,13 @@ def rows(count: int = HOSTS, peers: Path | None = None) -> Iterator[Row]:
 
 def inside(count: int, peers: Path | None) -> None:
     """Measure here, and print each row as JSON."""
+    signal.signal(signal.SIGALRM, _too_long)  # the first process of a namespace has no default for it
     signal.alarm(LONGEST)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a program that is installed has been compiled
     if os.geteuid() == 0:
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/mnt"], check=True)
+        tempfile.tempdir = "/mnt"  # it goes with the namespace, however that ends
     with tempfile.TemporaryDirectory(prefix="fleet-pacs-") as name:
         pacs = PracticePacs(Path(name) / "pacs", Ports(ssh=21023, database=21024, dicom=21025))
         try:
@@ -84,6 +88,10 @@ def inside(count: int, peers: Path | None) -> None:
                 print(json.dumps(row), flush=True)
         finally:
             pacs.down(wipe=True)
+
+
+def _too_long(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(f"not done in {LONGEST} s")
 
 
 def _start(pacs: PracticePacs) -> None:
