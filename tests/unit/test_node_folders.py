@@ -4,13 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from maintainer.app import Maintainer, load
-from tests.unit.test_docs import ROOT
+from maintainer.app.installed import node_folders, register
 
 
 def test_a_package_brings_its_own_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder `node` of a third party's package goes along; a package without one brings nothing."""
-    app = Maintainer(load(ROOT / "inventory.toml"))
     package = tmp_path / "third_party"
     (package / "node").mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -18,5 +16,5 @@ def test_a_package_brings_its_own_programs(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(tmp_path)
     stranger = type("Ups", (), {"__module__": "third_party.ups"})()
     alone = type("Alone", (), {"__module__": "single_file"})()
-    app.tasks |= {"ups": stranger, "alone": alone}
-    assert [Path(str(folder)).parent.name for folder in app._node_folders()] == ["tasks", "third_party"]
+    folders = node_folders([*register().values(), stranger, alone])
+    assert [Path(str(folder)).parent.name for folder in folders] == ["tasks", "third_party"]

@@ -1,38 +1,35 @@
-"""The composition root: the only place where tasks, links, the log and the engine meet."""
+"""One invocation, composed: the inventory, the tasks, the links, the log and the engine."""
 
 import getpass
 import hashlib
 import secrets
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import structlog
 
-from maintainer.archives.register import product
-from maintainer.errors import LogError, UsageError, WindowClosed
+from maintainer.app.choice import check_known, check_may_be_asked, choose, planned, window_closed
+from maintainer.app.installed import node_program, register
+from maintainer.app.preparing import preparation
+from maintainer.errors import LogError
 from maintainer.intervention_log.controller_id import controller_id
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
 from maintainer.intervention_log.record import Intervention, Kind, Record
 from maintainer.intervention_log.run_lock import RunLock, holder
 from maintainer.intervention_log.snapshots import Snapshots
-from maintainer.inventory_file.load import LoadedInventory, load_inventory
-from maintainer.inventory_file.schema import inventory_schema as schema_of
+from maintainer.inventory_file.load import LoadedInventory
 from maintainer.links.plan_file import read_plan
 from maintainer.links.secrets import read_secret
 from maintainer.model.inventory import LogIndex
 from maintainer.model.plan import Plan
-from maintainer.model.task import AnyTask, Assignment
+from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
-from maintainer.planning.installed_policy import installed_policy
-from maintainer.planning.preparation import Preparation, check_account, check_sources, index_tables
+from maintainer.planning.preparation import Preparation
 from maintainer.running.checkup import Examination, examine
 from maintainer.running.crew import Crew
 from maintainer.running.dry_run import dry_run
@@ -60,32 +57,6 @@ class IndexSettings(TypedDict):
     index_password: str | None
 
 
-def register() -> dict[str, AnyTask]:
-    """Every task that is installed, ours and third parties', by name.
-
-    Raises:
-        UsageError: a third party's task cannot be loaded.
-    """
-    tasks: dict[str, AnyTask] = {}
-    for entry in entry_points(group="maintainer.tasks"):
-        try:
-            tasks[entry.name] = entry.load()()
-        except Exception as error:
-            raise UsageError(
-                f"the task {entry.name} of {entry.value} cannot be loaded: {type(error).__name__}: {error}",
-                hint="update or uninstall the package that brings it",
-            ) from error
-    return tasks
-
-
-def load(path: Path) -> LoadedInventory:
-    return load_inventory(path, register())
-
-
-def inventory_schema() -> Mapping[str, Any]:
-    return schema_of(register())
-
-
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -107,25 +78,9 @@ class Maintainer:
         Raises:
             UsageError: it names something that the inventory does not have, or nothing is left.
         """
-        self._may_be_asked(tasks, asked=asked)
-        self._known("window", [window] if window else [], self.inventory.windows)
-        self._known("node", nodes, self.inventory.nodes)
-        self._known("task", tasks, self.inventory.tasks)
-        asked_at = now() if asked else None
-        chosen = tuple(
-            one.model_copy(update={"asked_at": asked_at})
-            for one in self.loaded.assignments
-            if window in (None, one.params.window)
-            and one.node in (nodes or (one.node,))
-            and one.task in (tasks or (one.task,))
-        )
-        if not chosen:
-            raise UsageError(
-                "no task runs there",
-                where=self.loaded.path,
-                hint="`maintainer plan` without options shows what runs where",
-            )
-        return chosen
+        if asked:
+            check_may_be_asked(self.tasks, tasks)
+        return choose(self.loaded, window=window, nodes=nodes, tasks=tasks, asked_at=now() if asked else None)
 
     def plan(self, assignments: Sequence[Assignment], report: Reporter) -> Plan:
         """Dry run: nothing in reach of this method can change a node."""
@@ -163,9 +118,9 @@ class Maintainer:
         started = now()
         windows = open_now(self.inventory.windows, self.inventory.site, started)
         if window is not None and window not in windows:
-            raise self._closed(window, started)
+            raise window_closed(self.inventory, window, started)
         in_window = [one for one in assignments if one.params.window in windows]
-        wanted = [one for given in in_window if (one := _planned(approved, given)) is not None]
+        wanted = [one for given in in_window if (one := planned(approved, given)) is not None]
         if not wanted:
             return RunReport(run="", opened_at=started, closed_at=started, tasks=())
         with RunLock(self.state, command="maintainer run"), self.open_log() as log:
@@ -177,7 +132,7 @@ class Maintainer:
 
     def open_intervention(self, node: str, intervention: Intervention) -> Visit:
         """Note that a person works on a node: the agent keeps off it until the intervention is closed."""
-        self._known("node", [node], self.inventory.nodes)
+        check_known(self.loaded, "node", [node], self.inventory.nodes)
         with self.open_log() as log:
             return self._visits(log).open(node, intervention)
 
@@ -231,7 +186,7 @@ class Maintainer:
             ActionFailed: the node said no.
             CouldNotLook: the node did not answer.
         """
-        self._known("node", [node], self.inventory.nodes)
+        check_known(self.loaded, "node", [node], self.inventory.nodes)
         with RunLock(self.state, command="maintainer node release"), self.open_log() as log:
             run = f"release-{secrets.token_hex(4)}"
             released = self.fleet(log).release_by_person(node, self._holder(run), why, cancel=cancel)
@@ -241,9 +196,7 @@ class Maintainer:
 
     def node_program(self) -> bytes:
         """The program for nodes, as a zipapp: the same sources give the same bytes."""
-        from maintainer.links.node_program import zipapp_bytes  # noqa: PLC0415 (as above)
-
-        return zipapp_bytes(self._node_folders())
+        return node_program(self.tasks.values())
 
     def preparation(self, name: str, public_key: Path | None, sources: Sequence[str]) -> Preparation:
         """Everything about the set-up of a prepared node; touches no node.
@@ -252,31 +205,7 @@ class Maintainer:
             UsageError: the inventory has no such node, or not what it takes.
             CouldNotLook: the controller's key cannot be read.
         """
-        from maintainer.links.node_program import programs_in  # noqa: PLC0415 (as above)
-        from maintainer.links.own_address import own_address  # noqa: PLC0415 (as above)
-        from maintainer.links.public_key import public_key_of, read_public_key  # noqa: PLC0415 (as above)
-
-        self._known("node", [name], self.inventory.nodes)
-        node, program = self.inventory.nodes[name], self.node_program()
-        check_account(name, node)
-        archive = product(node.store.archive) if node.store else None
-        used = {one.params.window for one in self.loaded.assignments if one.node == name}
-        windows = [self.inventory.windows[window] for window in used]
-        return Preparation(
-            name=name,
-            node=node,
-            key=read_public_key(public_key) if public_key else public_key_of(name, node),
-            sources=check_sources(sources or [own_address(name, node.address, node.ssh.port)]),
-            policy=installed_policy(node, archive.not_objects if archive else (), programs_in(program), windows),
-            program=program,
-            tables=index_tables([archive.objects_sql, archive.known_sql]) if archive else (),
-        )
-
-    def _node_folders(self) -> list[Traversable]:
-        """The programs for nodes that come with each task's package, in its folder `node`."""
-        packages = {type(task).__module__.rpartition(".")[0] for task in self.tasks.values()}
-        folders = (files(package) / "node" for package in sorted(filter(None, packages)))
-        return [folder for folder in folders if folder.is_dir()]
+        return preparation(self.loaded, self.node_program(), name, public_key, sources)
 
     def open_log(self) -> InterventionLog:
         return InterventionLog.open(self.state, origin=self.inventory.site.name, **self._index())
@@ -364,34 +293,3 @@ class Maintainer:
         """The windows that some task uses; the others cannot be missed."""
         used = {one.params.window for one in self.loaded.assignments}
         return {name: window for name, window in self.inventory.windows.items() if name in used}
-
-    def _closed(self, window: str, started: datetime) -> WindowClosed:
-        opens = next_opening({window: self.inventory.windows[window]}, self.inventory.site, started)
-        when = f"it opens at {opens.opens:%Y-%m-%d %H:%M} UTC" if opens else "it does not open within a year"
-        return WindowClosed(
-            f"the window {window} is closed now: {when}",
-            hint="nothing starts outside its window; see `maintainer calendar`",
-        )
-
-    def _may_be_asked(self, tasks: Sequence[str], *, asked: bool) -> None:
-        on_request = [name for name, task in self.tasks.items() if task.on_request]
-        if asked and (not tasks or set(tasks) - set(on_request)):
-            raise UsageError(
-                "--now asks for single tasks, and each must be one that can be asked for",
-                hint=f"name it with --task: {', '.join(on_request)}",
-            )
-
-    def _known(self, word: str, names: Sequence[str], known: Collection[str]) -> None:
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise UsageError(
-                f"there is no {word} {unknown[0]}", where=self.loaded.path, hint=f"it has {', '.join(known)}"
-            )
-
-
-def _planned(approved: Plan | None, assignment: Assignment) -> Assignment | None:
-    """Leave out what the plan does not hold; what was asked for when it was made is asked for still."""
-    if approved is None:
-        return assignment
-    same = [e for e in approved.entries if (e.node, e.task) == (assignment.node, assignment.task)]
-    return assignment.model_copy(update={"asked_at": same[0].asked_at}) if same else None
