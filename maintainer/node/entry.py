@@ -167,6 +167,10 @@ def find(verb, program):
         except ImportError as error:
             if error.name not in (path, package, package.split(".", 1)[0]):
                 raise Failed("the program {} cannot be loaded here".format(program)) from error
+        except Trouble:
+            raise
+        except Exception as error:
+            raise Failed("the program {} cannot be loaded here".format(program), "please report this") from error
     raise Refused("there is no program {} to {}".format(program, verb), "both ends must be of one version")
 
 

@@ -129,7 +129,7 @@ def _part(program, outcome):
         return _dump({"program": program, "ok": False, "error": _error(outcome)})
     try:
         return _dump({"program": program, "ok": True, "answer": outcome})
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return _part(program, Failed("the program on the node broke: its answer is not JSON", "please report this"))
 
 

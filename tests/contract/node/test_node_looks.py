@@ -17,10 +17,15 @@ HELLO, SERVICES, CLEANUP, NONE = (Question(name, {}) for name in ("hello", "serv
 
 PROGRAMS = {
     "slow": "import time\ndef run(request, policy, deadline):\n    time.sleep(60)\n",
+    "loading": "import time\ntime.sleep(60)\n",
     "huge": "def run(request, policy, deadline):\n    return 'x' * 7800000\n",
     "strange": "def run(request, policy, deadline):\n    return {1, 2}\n",
     "broken": "def run(request, policy, deadline):\n    raise KeyError('DOE^JOHN')\n",
     "unloadable": "import no_such_module\n",
+    "misspelt": "def run(:\n",
+    "endless": "def run(request, policy, deadline):\n    found = []\n    found.append(found)\n    return found\n",
+    "deep": "import json\ndef run(request, policy, deadline):\n    found = []\n    for _ in range(5000):\n"
+    "        found = [found]\n    return found\n",
 }
 
 
@@ -51,14 +56,16 @@ def test_one_look_answers_each_question(own_node: OwnNode, python: str) -> None:
 
 def test_programs_of_every_bad_kind_hide_no_other(third_party: OwnNode) -> None:
     """Too large, not JSON, broken, not loadable: each says so itself, and no text of theirs crosses the wire."""
-    asked = [HELLO, *(Question(name, {}) for name in ("huge", "strange", "broken", "unloadable")), CLEANUP]
-    hello, huge, strange, broken, unloadable, cleanup = third_party.program().look([*asked], TIME)
+    bad = ("huge", "strange", "endless", "deep", "broken", "unloadable", "misspelt")
+    asked = [HELLO, *(Question(name, {}) for name in bad), CLEANUP]
+    hello, huge, *no_json, broken, unloadable, misspelt, cleanup = third_party.program().look(asked, TIME)
     assert isinstance(hello, dict)
     assert isinstance(cleanup, dict)
     assert isinstance(huge, str)
-    assert "its answer is not JSON" in str(strange)
+    assert ["its answer is not JSON" in str(one) for one in no_json] == [True, True, True]
     assert "KeyError in observe_broken.py:2" in str(broken)
     assert "the program unloadable cannot be loaded here" in str(unloadable)
+    assert "the program misspelt cannot be loaded here" in str(misspelt)
     assert "DOE" not in str(broken)
 
 
@@ -70,9 +77,10 @@ def test_an_answer_that_does_not_fit_beside_the_others_is_its_own_trouble(third_
     assert isinstance(hello, dict)
 
 
-def test_who_takes_all_the_time_costs_only_those_after_it(third_party: OwnNode) -> None:
+@pytest.mark.parametrize("slow_at", ["slow", "loading"])
+def test_who_takes_all_the_time_costs_only_those_after_it(third_party: OwnNode, slow_at: str) -> None:
     """The deadline is one for all: what was answered before it is there, the rest ran out of time."""
-    asked = [HELLO, Question("slow", {}), SERVICES]
+    asked = [HELLO, Question(slow_at, {}), SERVICES]
     hello, slow, services = third_party.program().look(asked, timedelta(seconds=4))
     assert isinstance(hello, dict)
     assert isinstance(slow, OutOfTime)
