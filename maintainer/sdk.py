@@ -4,7 +4,7 @@ from importlib.resources import files
 
 from pydantic import Field, JsonValue
 
-from maintainer.model.inventory import CleanupRoot, CommandService, Node, Role, UnitService
+from maintainer.model.inventory import CleanupRoot, Node, Role
 from maintainer.model.plan import (
     Action,
     Decision,
@@ -24,6 +24,7 @@ from maintainer.model.plan import (
     Steps,
     VerifyStore,
 )
+from maintainer.model.service import CommandService, UnitService
 from maintainer.model.task import (
     Facts,
     NodeQuery,

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from maintainer.model.inventory import CleanupRoot, CommandService, Node, UnitService
+from maintainer.model.inventory import CleanupRoot, Node
+from maintainer.model.service import CommandService, UnitService
 
 
 def policy_of(node: Node, not_objects: Sequence[str]) -> dict[str, JsonValue]:

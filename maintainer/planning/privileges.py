@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
-from maintainer.model.inventory import Node, UnitService
+from maintainer.model.inventory import Node
+from maintainer.model.service import UnitService
 from maintainer.model.task import Seen, SqlQuery
 
 ROLE = SqlQuery(text=(files("maintainer.planning") / "sql" / "role.sql").read_text("utf-8"))

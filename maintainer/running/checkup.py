@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from maintainer.errors import CouldNotLook
-from maintainer.model.inventory import Inventory, Node, UnitService
+from maintainer.model.inventory import Inventory, Node
 from maintainer.model.probes import probes
+from maintainer.model.service import UnitService
 from maintainer.model.task import NodeQuery, Observation, Seen
 from maintainer.planning.privileges import of_account
 from maintainer.running import software

@@ -6,7 +6,8 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from maintainer.errors import CouldNotLook
-from maintainer.model.inventory import Node, UnitService
+from maintainer.model.inventory import Node
+from maintainer.model.service import UnitService
 from maintainer.model.task import NodeQuery
 from maintainer.planning.privileges import ROLE, DatabaseRole, of_role
 from maintainer.planning.versions import is_known, of_package, of_server, unobjectionable, untold

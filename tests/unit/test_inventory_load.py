@@ -9,7 +9,8 @@ import pytest
 
 from maintainer.errors import Exit, InventoryError
 from maintainer.inventory_file.load import LoadedInventory, load_inventory, parse_inventory
-from maintainer.model.inventory import CommandService, SecretCredential, SecretFile, UnitService
+from maintainer.model.inventory import SecretCredential, SecretFile
+from maintainer.model.service import CommandService, UnitService
 from tests.unit.inventory_texts import GOOD, REGISTER, SAMPLE, spoiled
 
 
