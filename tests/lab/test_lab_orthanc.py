@@ -3,12 +3,16 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from maintainer.intervention_log.pseudonyms import Pseudonyms
 from tests.e2e.driver import Answer, findings
 from tests.lab import breakages
+from tests.lab.guard import STATE
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 
@@ -32,6 +36,7 @@ verb, path, body = sys.argv[1:]
 request = urllib.request.Request("http://127.0.0.1:8042" + path, body.encode() if verb != "GET" else None, method=verb)
 sys.stdout.write(urllib.request.urlopen(request).read().decode())
 """
+ZONES = ("Etc/GMT-9", "Etc/GMT-5", "Etc/GMT-1", "Etc/GMT+3", "Etc/GMT+7")
 OTHER_FILES = """
 SELECT left(uuid, 2) || '/' || substr(uuid, 3, 2) || '/' || uuid FROM attachedfiles
 WHERE filetype <> 1 OR compressiontype <> 1;
@@ -75,6 +80,43 @@ def test_damage_of_attachments_and_compressed_objects_is_found(lab: Lab, other_f
     assert _found(lab, answer) == {("pacs-b", path, "object-digest") for path in other_files}
 
 
+@pytest.mark.fault(38)
+def test_a_ledger_finds_the_same_in_its_first_night(lab: Lab, other_files: list[str], nights: list[str]) -> None:
+    """Every damage by the same name, told by the run that found it; repaired, the next night finds nothing.
+
+    Two were planted in the index as well: that it tells another digest again is found in the next night, and what it
+    tells is read in the one after.
+    """
+    node, run = lab.nodes["pacs-b"], ("run", "--node", "pacs-b", "--task", "dicom-integrity", "--json")
+    assert len(other_files) == 2
+    with breakages.undone(node):
+        planted = {("pacs-b", fault(node), FOUND_AS[name]) for name, fault in breakages.STORE_FAULTS.items()}
+        time.sleep(breakages.SETTLE)
+        before = node.store_manifest()
+        assert _found(lab, lab.controller.do(*run), "tasks") == {*planted, ("pacs-b", None, "files-not-judged")}
+        assert node.store_manifest() == before
+    for before_it, night in pairwise(nights):
+        lab.controller.edit(f'"{before_it}"', f'"{night}"')
+        time.sleep(breakages.SETTLE)
+        lab.controller.do(*run)
+    plan = lab.controller.do("plan", "--node", "pacs-b", "--task", "dicom-integrity", "--json")
+    assert _found(lab, plan) == set()
+    listed = node.sql("SELECT count(*) FROM attachedfiles;").strip()
+    assert f"{listed} objects verified against the archive's digest" in plan.document["entries"][0]["answer"]["because"]
+
+
+@pytest.fixture
+def nights(lab: Lab) -> Iterator[list[str]]:
+    """Let pacs-b keep a ledger for the test; gives zones whose days begin at other times, the inventory's first."""
+    before = lab.controller.inventory.read_text("utf-8")
+    zones = [zone for zone in ZONES if datetime.now(ZoneInfo(zone)).hour < 20][:3]
+    lab.controller.edit('"Europe/Paris"', f'"{zones[0]}"')
+    lab.controller.edit("[tasks.dicom-integrity]\n", '[tasks.dicom-integrity]\nverify_all_within = "1h"\n')
+    yield zones
+    lab.controller.inventory.write_text(before, "utf-8")
+    lab.nodes["pacs-b"].run("sh", "-c", f"rm -rf {STATE}/store-ledger.sqlite* {STATE}/proof")
+
+
 @pytest.fixture
 def other_files(lab: Lab) -> Iterator[list[str]]:
     """Two files of the store that are not DICOM as it came in: an attached report and an image that was compressed."""
@@ -96,8 +138,8 @@ def _rest(node: LabNode, verb: str, path: str, body: str = "") -> str:
     return node.run("python3", "-c", REST, verb, path, body).stdout
 
 
-def _found(lab: Lab, answer: Answer) -> set[tuple[str, str | None, str]]:
+def _found(lab: Lab, answer: Answer, where: str = "entries") -> set[tuple[str, str | None, str]]:
     """List the findings, with the paths that stand behind the names that protect patients."""
     pseudonyms = Pseudonyms(lab.controller.state)
-    found = findings(answer.document["entries"])
+    found = findings(answer.document[where])
     return {(node, pseudonyms.reveal(subject), cause) for node, cause, subject in found}
