@@ -30,15 +30,16 @@ def claim(name: str) -> Iterator[Path]:
     Raises:
         LabError: a lab of that name is up; says whose.
     """
-    RUNNING.mkdir(parents=True, exist_ok=True)
     folder = folder_of(name)
-    with folder.with_suffix(".lock").open("a+") as lock:
-        if not _locked(lock.fileno()):
-            raise LabError(f"the lab {name} is up already (process {owner(name)})")
+    with contextlib.ExitStack() as held:
+        with _alone():
+            lock = held.enter_context(folder.with_suffix(".lock").open("a+"))
+            if not _locked(lock.fileno()):
+                raise LabError(f"the lab {name} is up already (process {owner(name)})")
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
         _clear(folder)
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
         folder.mkdir(mode=0o755)
         try:
             yield folder
@@ -62,11 +63,21 @@ def owner(name: str) -> int | None:
 
 def sweep() -> None:
     """Remove what labs left whose owner is gone."""
-    for lock_file in RUNNING.glob(f"{PREFIX}*.lock"):
-        with contextlib.suppress(FileNotFoundError), lock_file.open("r+") as lock:
-            if _locked(lock.fileno()):
-                _clear(lock_file.with_suffix(""))
-                lock_file.unlink(missing_ok=True)
+    with _alone():
+        for lock_file in RUNNING.glob(f"{PREFIX}*.lock"):
+            with contextlib.suppress(FileNotFoundError), lock_file.open("r+") as lock:
+                if _locked(lock.fileno()):
+                    _clear(lock_file.with_suffix(""))
+                    lock_file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let nobody claim or sweep meanwhile: a lock file that was just made, and not locked yet, is nobody's leftover."""
+    RUNNING.mkdir(parents=True, exist_ok=True)
+    with (RUNNING / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _locked(descriptor: int) -> bool:
