@@ -10,16 +10,19 @@ from tests.practice_fixture import practice, shared_practice
 
 __all__ = ["practice", "shared_practice"]
 
-LAB, WITHOUT_NODES = "tests/lab", "tests/lab/test_lab_old_python.py"
+LAB, FAULTS, WITHOUT_NODES = "tests/lab/", "tests/lab/test_faults_", "tests/lab/test_lab_old_python.py"
 SHARING = (WITHOUT_NODES, "tests/e2e/", "tests/contract/")
 
 
 def scope(nodeid: str) -> str:
-    """Name the tests that go to one worker, as they share what starts slowly: a module its PACS, the lab its nodes."""
+    """Name the tests that go to one worker, as they share what starts slowly: a module its PACS, the lab its nodes.
+
+    There are two labs, as in each there is more waiting than work.
+    """
     file = nodeid.partition("::")[0]
     if file.startswith(SHARING):
         return file
-    return LAB if file.startswith(LAB) else nodeid
+    return next((lab for lab in (FAULTS, LAB) if file.startswith(lab)), nodeid)
 
 
 class SharersTogether(LoadScopeScheduling):
@@ -37,6 +40,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharersToget
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the lab first, as it takes one worker the longest, then what takes one worker longer than others."""
+    """Put the labs first, which take their workers the longest, then what takes one worker longer than others."""
     sizes = Counter(scope(item.nodeid) for item in items)
-    items.sort(key=lambda item: (scope(item.nodeid) != LAB, -sizes[scope(item.nodeid)]))
+
+    def order(item: pytest.Item) -> tuple[bool, int]:
+        name = scope(item.nodeid)
+        return name not in {LAB, FAULTS}, -sizes[name]
+
+    items.sort(key=order)

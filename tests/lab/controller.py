@@ -14,6 +14,7 @@ from tests.lab.image import LabError, environment
 from tests.lab.images import CANARY, canary_digest
 from tests.lab.node import LabNode
 
+LONGEST = 300  # seconds for a command; with an outage, a reboot and a link that is given up, 40 on an idle machine
 _TEMPLATE = Path(__file__).with_name("inventory.toml")
 
 
@@ -28,6 +29,9 @@ class LabController(driver.Controller):
 
     def argv(self, *words: str) -> list[str]:
         return self.room.on_its_network(super().argv(*words))
+
+    def do(self, *words: str, env: Mapping[str, str] | None = None) -> driver.Answer:
+        return driver.finished(self.start(*words, env=env), LONGEST)
 
     def start(self, *words: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
         self.started.append(super().start(*words, env=env))

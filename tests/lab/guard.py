@@ -10,7 +10,7 @@ from pathlib import Path
 from maintainer.intervention_log.record import Kind
 from tests.e2e.canaries import contents, sightings
 from tests.e2e.driver import Answer, finished
-from tests.lab.controller import LabController
+from tests.lab.controller import LONGEST, LabController
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 from tests.lab.workstations import Outages, overlap, watched
@@ -18,7 +18,7 @@ from tests.lab.workstations import Outages, overlap, watched
 STATE = "/root/.local/state/maintainer"
 """Where an unprepared node remembers who holds it and what was launched."""
 PATIENT = "CompressedSamples"  # name of the patient of the images that the lab's series are made from
-_GONE_WITHIN = 20  # seconds
+_GONE_WITHIN = 60  # seconds
 _OURS = "pgrep -u maintainer; pgrep -x python3; systemctl list-units --plain --no-legend 'maintainer-*'; true"
 
 
@@ -61,7 +61,7 @@ class Night:
             process.kill()
             process.communicate()
             raise
-        answers.append(self.heard(finished(process)))
+        answers.append(self.heard(finished(process, LONGEST)))
 
     def another_controller(self, name: str) -> LabController:
         """Give the same site to a machine that knows nothing of this one."""
@@ -112,7 +112,7 @@ def nothing_of_ours_runs_on(node: LabNode) -> None:
     until(lambda: node.run("sh", "-c", _OURS).stdout == "", _GONE_WITHIN)
 
 
-def until(happens: Callable[[], object], within: float = 30) -> None:
+def until(happens: Callable[[], object], within: float = 120) -> None:
     """Wait for something to be so; fail when it is not in time."""
     end = time.monotonic() + within
     while not happens():

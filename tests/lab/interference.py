@@ -40,6 +40,12 @@ def cut(node: LabNode, how: Cut = "drop", *, port: int | None = None) -> Iterato
             node.on_its_network("iptables", "-w", "-D", *rule)
 
 
+def rejected(node: LabNode) -> int:
+    """Count the packets that were answered by a reset since it was cut off so."""
+    listed = node.on_its_network("iptables", "-w", "-nvxL", "INPUT").splitlines()
+    return sum(int(line.split()[0]) for line in listed if "REJECT" in line)
+
+
 @contextlib.contextmanager
 def slowed(node: LabNode, rate: str = "256kbit") -> Iterator[None]:
     """Let the node send no faster than that, until the block ends."""

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.timeout(600, func_only=True)
 
 RESTART = ("run", "--now", "--task", "service-restart", "--node", "pacs-a", "--json")
 CLEANUP = ("run", "--task", "disk-cleanup", "--node", "pacs-a", "--json")
-NOTICED = 17  # seconds; a link on which nothing comes back is given up after 15
 
 
 def how(answer: Answer) -> set[str]:
@@ -33,7 +32,7 @@ def test_fault_12_packets_vanish_in_mid_step(night: Night) -> None:
             stop.await_begin()
             with interference.cut(night.a, "drop", port=22):
                 stop.let_go()
-                time.sleep(NOTICED)
+                _await_given_up(night)
         assert how(answers[0]) == {"done"}
         assert stop.begun() == 1
 
@@ -48,15 +47,25 @@ def test_fault_13_the_answer_to_a_launch_vanishes(night: Night) -> None:
                 until(lambda: _intents(night) == 1)  # of the drain, which waits for our association
                 locked.enter_context(_memory_locked(night))
         until(lambda: _intents(night) == 2)
-        time.sleep(1.5)  # the launch waits on the node for our lock
+        until(lambda: night.a.run("sh", "-c", _WAITING).stdout)
         with interference.cut(night.a, "drop", port=22):
             locked.close()
             stop.await_begin()
-            time.sleep(NOTICED)
+            _await_given_up(night)
         stop.let_go()
     assert how(answers[0]) == {"done"}
     intents = [record["title"] for record in night.controller.records() if record["kind"] == "intent"]
     assert intents.count("restart database, archive") == 1
+
+
+# The launch is on the node and has opened the lock that is ours.
+_WAITING = f"find /proc/[0-9]*/fd -lname '*{STATE}/lock' 2>/dev/null; true"
+
+
+def _await_given_up(night: Night) -> None:
+    """Wait until the agent has no connection to the node any more: about 15 s after nothing came back."""
+    established = ("ss", "--no-header", "--tcp", "state", "established", "dst", f"{night.a.address}:22")
+    until(lambda: night.lab.room.do(*established) == "")
 
 
 def _intents(night: Night) -> int:
@@ -77,14 +86,14 @@ def test_fault_14_connections_are_reset_for_a_while(night: Night) -> None:
     """Tried again while connecting, until it may; what was reset in mid-step is found again."""
     breakages.full_spool(night.a)
     with night.running(*CLEANUP) as answers, interference.cut(night.a, "reject", port=22):
-        time.sleep(3)
+        until(lambda: interference.rejected(night.a) > 1)
     assert how(answers[0]) == {"done"}
     with slow_stop(night.a) as stop:
         with night.running(*RESTART) as answers:
             stop.await_begin()
             with interference.cut(night.a, "reject", port=22):
                 stop.let_go()
-                time.sleep(3)
+                until(lambda: interference.rejected(night.a) > 1)
         assert how(answers[0]) == {"done"}
         assert stop.begun() == 1
 

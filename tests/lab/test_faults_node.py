@@ -4,7 +4,6 @@ import pytest
 
 from tests.e2e.driver import Answer, endings
 from tests.lab.guard import STATE, Night
-from tests.lab.node import LabNode
 from tests.lab.slowness import slow_stop, that_does_not_start
 
 pytestmark = pytest.mark.timeout(600, func_only=True)
@@ -19,13 +18,6 @@ def ending(answer: Answer, title: str) -> dict[str, object]:
         done["ending"] for task in answer.document["tasks"] for done in task["steps"] if done["step"]["title"] == title
     )
     return found
-
-
-def unplug(node: LabNode) -> None:
-    """Cut the power so that no process sees another one die, and says so: all of them at once."""
-    group = next(group for group in node.cgroups if (group / "cgroup.kill").exists())
-    (group / "cgroup.kill").write_text("1")
-    node.power_off()
 
 
 @pytest.mark.fault(22)
@@ -65,7 +57,7 @@ def test_fault_23_a_reboot_in_mid_step_is_told_by_the_boot(night: Night) -> None
     with slow_stop(night.a) as stop:
         with night.running(*RESTART) as answers:
             stop.await_begin()
-            unplug(night.a)
+            night.a.power_off()
             night.a.power_on()
         ended = ending(answers[0], RESTARTED)
         assert ended["ending"] == "unknown", ended
@@ -116,7 +108,7 @@ def test_fault_26_a_partner_that_dies_after_the_stop_is_an_alert(night: Night) -
 @pytest.mark.fault(28)
 def test_fault_28_one_machine_under_two_names_is_not_its_own_partner(night: Night) -> None:
     """`check` says it; and while the node is its own partner, nobody would serve: it is not taken down."""
-    night.lab.room.do("ip", "-n", "pacs-a", "addr", "add", "10.20.0.13/24", "dev", "host0")
+    night.a.on_its_network("ip", "addr", "add", "10.20.0.13/24", "dev", "host0")
     try:
         text = night.controller.inventory.read_text()
         keys = [line.partition("host_key")[2] for line in text.splitlines() if "host_key" in line]
@@ -128,7 +120,7 @@ def test_fault_28_one_machine_under_two_names_is_not_its_own_partner(night: Nigh
         assert {how for *_, how in endings(answer.document)} == {"not-run"}
         assert night.outages["pacs-a"] == []
     finally:
-        night.lab.room.do("ip", "-n", "pacs-a", "addr", "del", "10.20.0.13/24", "dev", "host0")
+        night.a.on_its_network("ip", "addr", "del", "10.20.0.13/24", "dev", "host0")
 
 
 def test_a_reboot_that_was_asked_for_leaves_the_partner_serving(night: Night) -> None:

@@ -105,13 +105,13 @@ def test_a_node_without_power_is_unseen_and_the_other_is_looked_at(lab: Lab) -> 
 
 @pytest.mark.parametrize("how", ["drop", "reject"])
 def test_a_node_that_is_cut_off_is_unseen_in_time(lab: Lab, how: interference.Cut) -> None:
-    """Whether packets vanish or are sent back, the answer comes within half a minute; then all is well again."""
+    """Whether packets vanish or are sent back, the answer comes in time; then all is well again."""
     with interference.cut(lab.nodes["pacs-a"], how, port=22):
         began = time.monotonic()
         rows = lab.controller.json("check")["nodes"]
         took = time.monotonic() - began
     assert _unseen(rows) == {"pacs-a"}
-    assert took < 30
+    assert took < 60
     assert lab.controller.do("check").code == 0
 
 
