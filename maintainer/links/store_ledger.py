@@ -86,6 +86,7 @@ class _Night:
         self._link, self._action, self._step = link, action, step
         self._deadline = Deadline(timeout)
         self._rows, self._ask, self._archive = look.rows, look.ask, look.archive
+        self._knows_all = False
         self._learnt = {"new": 0, "replaced": 0, "gone": 0}
 
     def run(self) -> dict[str, JsonValue]:
@@ -112,6 +113,8 @@ class _Night:
             "bytes": self._action.quota,
             "rate": self._action.rate,
             "threads": self._action.threads,
+            # Before all of the index has been learnt, most files would be ones that nobody knows.
+            "walk": self._knows_all,
             "grace_seconds": self._action.grace.total_seconds(),
             "lost_share": self._action.lost_share,
         }
@@ -128,6 +131,7 @@ class _Night:
                     return True
                 if self._deadline.left < until:
                     return False
+        self._knows_all = True
         return False
 
     def _different(self, known: dict[str, Any]) -> list[tuple[int, int]]:

@@ -1,15 +1,15 @@
 """Read what is due of the store into the ledger, and walk the store for files that nobody knows.
 
-Request {"bytes", "rate", "threads", "grace_seconds", "lost_share"}: `bytes` is tonight's quota and `rate` the most
-bytes a second; null for no limit but the time. Answers {"stopped", "objects", "bytes", "seconds", "files",
-"files_complete", "proof"}; `stopped` is nothing-left, quota, deadline, surprises, no-store or no-proof. Launch it: it
-takes hours, goes on where it stopped, and gives way to everybody.
+Request {"bytes", "rate", "threads", "walk", "grace_seconds", "lost_share"}: `bytes` is tonight's quota and `rate` the
+most bytes a second, null for no limit but the time; without `walk`, no files are looked for that nobody knows. Answers
+{"stopped", "objects", "bytes", "seconds", "files", "files_complete", "proof"}; `stopped` is nothing-left, quota,
+deadline, surprises, no-store or no-proof. Launch it: it takes hours, goes on where it stopped, and gives way to all.
 """
 
 import json
 
 from maintainer.node import store_ledger as ledger
-from maintainer.node.envelope import mapping, number
+from maintainer.node.envelope import BadRequest, mapping, number
 from maintainer.node.store_proof import prove
 from maintainer.node.store_reading import Reading
 from maintainer.node.store_strays import Walk
@@ -36,7 +36,9 @@ def run(request, policy, deadline):
 
 
 def _request(request):
-    mapping(request, "request", ("bytes", "rate", "threads", "grace_seconds", "lost_share"))
+    mapping(request, "request", ("bytes", "rate", "threads", "walk", "grace_seconds", "lost_share"))
+    if not isinstance(request["walk"], bool):
+        raise BadRequest("walk is neither true nor false")
     for limit in ("bytes", "rate"):
         if request[limit] is not None and type(number(request[limit], limit, limit == "rate", _MOST)) is not int:
             raise ValueError("{} is a whole number, or null".format(limit))
@@ -67,7 +69,7 @@ def _work(opened, store, wanted, deadline):
     )
     seconds = reading.run()
     walk = Walk(opened, store, wanted["grace_seconds"], deadline)
-    if reading.stopped != "surprises":
+    if wanted["walk"] and reading.stopped != "surprises":
         walk.run()
     with ledger.change(opened):
         _remember(opened, reading, walk, seconds)

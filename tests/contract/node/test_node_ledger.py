@@ -15,7 +15,14 @@ from maintainer.errors import ActionFailed, CouldNotLook
 from tests.contract.node.own_node import OwnNode, interpreters, manifest
 from tests.contract.node.test_node_store import image
 
-EVERYTHING: dict[str, Any] = {"bytes": None, "rate": None, "threads": 2, "grace_seconds": 0, "lost_share": 0.01}
+EVERYTHING: dict[str, Any] = {
+    "bytes": None,
+    "rate": None,
+    "threads": 2,
+    "walk": True,
+    "grace_seconds": 0,
+    "lost_share": 0.01,
+}
 NIGHT = "2026-11-24T22:00:00+00:00"
 
 
@@ -191,6 +198,14 @@ def test_a_quota_takes_the_oldest(node: OwnNode) -> None:
     assert (answer["stopped"], answer["objects"]) == ("quota", 1)
     with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened:
         assert opened.execute("SELECT key FROM objects ORDER BY looked DESC LIMIT 1").fetchone() == (4,)
+
+
+def test_before_all_is_learnt_no_file_is_a_stray(node: OwnNode) -> None:
+    """Without the walk, files that the ledger does not know yet are not held against it."""
+    learn(node, row(0), through=1)
+    answer = read(node, walk=False)
+    assert (answer["objects"], answer["files"], answer["files_complete"]) == (1, 0, False)
+    assert node.observe("store-unsettled", limit=100)["strays"] == []
 
 
 def test_a_rate_is_kept(node: OwnNode) -> None:
