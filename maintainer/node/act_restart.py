@@ -74,17 +74,17 @@ class _Service:
             return
         self.started = True
         try:
-            up_since = switch(self.policy, self.verb, self.state, until)
+            up_since, up = switch(self.policy, self.verb, self.state, until)
         except Failed as trouble:
             self.trouble = trouble
             return
-        self.trouble, self.verb = None, "start"
         self.down_seconds = round(up_since - self.down_since, 3) if self.down_since else None
-        self.state = services.state_of(self.policy, self.policy.timeout_seconds)
+        self.doubtful = self.doubtful and up.pid == self.state.pid
+        self.state, self.verb, self.trouble = up, "start", None
 
     def keep_up(self, until):
         """See that it stays up for as long as a stop that was given up might take."""
-        while time.monotonic() < until:
+        while self.doubtful and time.monotonic() < until:
             if not services.lives(self.state):
                 self.start(until)
             time.sleep(_BETWEEN_LOOKS)

@@ -10,7 +10,7 @@ from maintainer.node.supervision import NoVerdict
 
 BY_HAND = "look at the service by hand"
 _WANTED = {"start": services.RUNNING, "restart": services.RUNNING, "stop": services.STOPPED}
-_PAUSE, _LONGEST_PAUSE = 0.02, 0.1
+_PAUSE, _LONGEST_PAUSE = 0.02, 0.05
 _NOT_SETTLED = (
     "D-Bus connection terminated",
     "Failed to connect to bus",
@@ -23,7 +23,7 @@ _NOT_SETTLED = (
     " is destructive",
     " canceled.",
 )
-"""What systemctl says when the bus died under it, when the machine goes down, or when another job took its one's place.
+"""What systemctl says when the bus died under it, when the machine goes down, or when another job replaced its own.
 
 Source: systemd, src/systemctl and src/shared/bus-wait-for-jobs.c, in the C locale.
 """
@@ -37,7 +37,7 @@ class _Said(NamedTuple):
 
 
 def switch(service, verb, before, until):
-    """Answer the instant from which on it is down or up, as the verb wants; `before` is the state it was in.
+    """Answer since when it is down or up, as the verb wants, and the state it is in; `before` is the one it was in.
 
     Raises:
         Failed: it is not so in time.
@@ -48,7 +48,7 @@ def switch(service, verb, before, until):
         asked = time.monotonic()
         state = _look(service, verb, before, said, until)
         if _is_done(verb, before, state, said):
-            return asked
+            return asked, state
         if said.settled and said.trouble:
             raise said.trouble
         if time.monotonic() + pause >= until:
@@ -61,12 +61,11 @@ def switch(service, verb, before, until):
 
 def _command(service, verb, until):
     left = max(0.1, until - time.monotonic())
-    if isinstance(service, Unit):
-        argv = ["systemctl", verb, "--no-ask-password", "--", service.unit]
-        result = commands.run(argv, left, environment=services.systemctl_environment())
-    else:
-        # Its daemon inherits the output and must be able to write to it for as long as it lives.
-        result = commands.run(getattr(service, verb), left, keep_output=verb == "stop")
+    try:
+        result = _run(service, verb, left)
+    except OSError as error:
+        what = "the {} command cannot be run: {}".format(verb, error.strerror)
+        return _Said(Failed(what, "see `services` in the inventory"), settled=True)
     if result.status == 0:
         return _Said(None, settled=True)
     if result.status is None:
@@ -75,6 +74,14 @@ def _command(service, verb, until):
     trouble = Failed("the {} command ended with {}{}".format(verb, result.status, said), "run it by hand to see why")
     lost = isinstance(service, Unit) and any(words in result.output for words in _NOT_SETTLED)
     return _Said(trouble, settled=not lost)
+
+
+def _run(service, verb, seconds):
+    if isinstance(service, Unit):
+        argv = ["systemctl", verb, "--no-ask-password", "--", service.unit]
+        return commands.run(argv, seconds, environment=services.systemctl_environment())
+    # Its daemon inherits the output and must be able to write to it for as long as it lives.
+    return commands.run(getattr(service, verb), seconds, keep_output=verb == "stop")
 
 
 def _look(service, verb, before, said, until):

@@ -220,6 +220,15 @@ def test_a_failed_stop_takes_down_nothing_more(pair: OwnNode) -> None:
     assert called(pair, "database") == ["start"]
 
 
+def test_a_stop_command_that_is_not_there_leaves_nothing_down(pair: OwnNode) -> None:
+    """What went down before it was tried is started again."""
+    pair.policy["services"]["database"]["stop"] = ["/nowhere/stop"]
+    what = carry_out(pair, restart=("database", "archive"))["error"]["what"]
+    assert what.startswith("database: the stop command cannot be run: No such file or directory; database runs")
+    assert called(pair, "archive") == ["start", "stop", "start"]
+    assert serves(pair, "archive")
+
+
 def test_a_start_that_fails_says_so(archive: OwnNode) -> None:
     """A start command's failure is a sentence with its status; what it says goes where its daemon's output goes."""
     trouble(archive, "archive", "broken")
