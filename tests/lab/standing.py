@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.lab.condition import Condition, condition, difference, mend
-from tests.lab.image import LabError
+from tests.lab.image import LabError, NoLabError
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 
@@ -19,6 +19,7 @@ class Standing:
         self._lab: Lab | None = None
         self._loaded: dict[str, Condition] = {}
         self._set_up_times = 0
+        self._why_none = ""
 
     def lend(self, test: str) -> Lab:
         """Give the lab in the condition in which it was loaded.
@@ -42,10 +43,16 @@ class Standing:
             self._lab = None
 
     def _set_up(self) -> Lab:
+        if self._why_none:
+            raise NoLabError(self._why_none)
         if self._set_up_times == _SET_UP_AT_MOST:
             raise LabError(f"the lab was set up {_SET_UP_AT_MOST} times, and is not any more in this run")
         self._set_up_times += 1
-        lab = Lab.up()
+        try:
+            lab = Lab.up()
+        except NoLabError as error:
+            self._why_none = str(error)
+            raise
         try:
             lab.load(self._slices, size=self._size)
             lab.on_all(self._remember)
