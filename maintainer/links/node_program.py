@@ -19,7 +19,6 @@ from pydantic import JsonValue
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, NodeHeld, UsageError
 from maintainer.links.completed import Completed
 from maintainer.links.node_answers import FORMAT, MAX_BYTES, Outcome, Trouble, Undocumented, parse, parse_all
-from maintainer.links.node_bytecode import with_bytecode
 from maintainer.links.node_silence import explain
 
 Run = Callable[[str, bytes, timedelta], Completed]
@@ -143,7 +142,7 @@ class NodeProgram:
         self._node, self._run, self._policy, self._prepared = node, run, policy, prepared
         self._lease = lease
         self._command = CALL_PREPARED if prepared else BOOTSTRAP_SUDO if sudo else BOOTSTRAP
-        self._zipapp = zipapp
+        self._first = b"" if prepared else b"%d\n" % len(zipapp) + zipapp
 
     def observe(self, program: str, request: dict[str, JsonValue], timeout: timedelta) -> JsonValue:
         """Ask one observing program.
@@ -165,10 +164,9 @@ class NodeProgram:
             CouldNotLook: none of them has an answer.
         """
         asked: list[JsonValue] = [dict(question._asdict()) for question in questions]
-        programs = [question.program for question in questions]
-        completed = self._send("observe", {"questions": asked}, timeout, with_bytecode(self._zipapp, programs))
+        completed = self._send("observe", {"questions": asked}, timeout)
         try:
-            found = parse_all(completed.stdout, programs)
+            found = parse_all(completed.stdout, [question.program for question in questions])
         except Trouble as trouble:
             raise self._said(trouble) from None
         except ValueError as error:
@@ -195,8 +193,7 @@ class NodeProgram:
             ActionFailed: the node said that it did not succeed, or could not begin.
             LinkLost: there was no answer that can be believed, so that it may or may not have happened.
         """
-        asked: dict[str, JsonValue] = {"program": program, "request": request}
-        return self._acted(self._send("act", asked, timeout, self._zipapp), program)
+        return self._acted(self._send("act", {"program": program, "request": request}, timeout), program)
 
     def launch(self, key: str, program: str, request: dict[str, JsonValue], seconds: float) -> str:
         """Let an acting program do its work apart from this connection: `launched`, or `adopted` where it was before.
@@ -207,7 +204,7 @@ class NodeProgram:
             LinkLost: there was no answer that can be believed; launching again is safe.
         """
         asked: dict[str, JsonValue] = {"program": program, "request": request, "launch": key}
-        completed = self._send("act", asked, TO_LAUNCH, self._zipapp, seconds=seconds)
+        completed = self._send("act", asked, TO_LAUNCH, seconds=seconds)
         answer: Any = self._acted(completed, "launch")
         return str(answer["launch"])
 
@@ -224,7 +221,6 @@ class NodeProgram:
         verb: str,
         asked: dict[str, JsonValue],
         timeout: timedelta,
-        program: bytes,
         *,
         seconds: float = 0,
     ) -> Completed:
@@ -234,8 +230,7 @@ class NodeProgram:
         text = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode()
         if len(text) > MAX_BYTES:
             raise CouldNotLook("the question is larger than 8 MB", where=self._node, hint="ask for less at once")
-        sent = b"" if self._prepared else b"%d\n" % len(program) + program
-        return self._run(self._command, sent + text, timeout)
+        return self._run(self._command, self._first + text, timeout)
 
     def _no_answer(
         self, not_begun: type[MaintainerError], unclear: type[MaintainerError], completed: Completed, why: str
