@@ -67,8 +67,9 @@ class NodeObserver:
         try:
             answers = self._link.program().look([_question(one) for one in observations], longest)
         except CouldNotLook as error:
-            one_by_one = len(observations) > 1 and not isinstance(error, NodeUnreachable)
-            return [self._ask([one])[0] if one_by_one else error for one in observations]
+            if len(observations) == 1 or isinstance(error, NodeUnreachable):
+                return [error for _ in observations]
+            return self._one_by_one(observations, error, longest)
         seconds = time.monotonic() - begun
         return [
             self._ask([one])[0]
@@ -76,6 +77,13 @@ class NodeObserver:
             else self._shaped(one, answer, seconds)
             for one, answer in zip(observations, answers, strict=True)
         ]
+
+    def _one_by_one(
+        self, observations: list[Observation], error: CouldNotLook, longest: timedelta
+    ) -> list[JsonValue | CouldNotLook]:
+        """Where a second one hangs as well, it is the node: the rest are not waited for."""
+        until = time.monotonic() + 1.5 * longest.total_seconds()
+        return [self._ask([one])[0] if time.monotonic() < until else error for one in observations]
 
     def _shaped(self, one: Observation, answer: JsonValue | CouldNotLook, seconds: float) -> JsonValue | CouldNotLook:
         if isinstance(one, NodeQuery) or not isinstance(answer, dict):

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
+from maintainer.links import node_observer
 from maintainer.links.completed import Completed
 from maintainer.links.node_observer import NodeObserver
 from maintainer.links.node_program import NodeProgram
 from maintainer.model.task import NodeQuery, Probe
 
 POLICY: Any = {"services": {}, "roots": {}, "store": None, "not_objects": []}
-FAN, PUMP = (NodeQuery(program=name, request={}) for name in ("fan-speed", "pump"))
+FAN, PUMP, VALVE = (NodeQuery(program=name, request={}) for name in ("fan-speed", "pump", "valve"))
 MOUNTS = Probe(by="mounts")
 STATES = {"/srv/dicom": {"mounted": True, "empty": False, "problem": ""}}
 Answer = Callable[[list[str]], Any]
@@ -76,6 +77,27 @@ def test_when_nothing_can_be_used_each_is_asked_again_alone(failing: Any) -> Non
     eyes, link = observer(lambda asked: good(asked) if len(asked) == 1 else failing)
     assert eyes.together([FAN, PUMP]) == [7, 7]
     assert [asked for asked, _ in link.requests] == [["fan-speed", "pump"], ["fan-speed"], ["pump"]]
+
+
+@pytest.mark.parametrize(
+    ("hanging", "seen"), [({"fan-speed"}, [False, True, True]), ({"fan-speed", "pump"}, [False] * 3)]
+)
+def test_a_node_on_which_all_hangs_is_not_waited_for_once_a_question(
+    hanging: set[str], seen: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that hangs hides no other; where a second one hangs too, the others are not asked any more."""
+    now = [0.0]
+    monkeypatch.setattr(node_observer, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def answer(asked: list[str]) -> Any:
+        if hanging.isdisjoint(asked):
+            return good(asked)
+        now[0] += 300
+        return b""
+
+    eyes, link = observer(answer)
+    assert [not isinstance(one, CouldNotLook) for one in eyes.together([FAN, PUMP, VALVE])] == seen
+    assert len(link.requests) == (4 if len(hanging) == 1 else 3)
 
 
 def test_what_cannot_be_used_alone_either_is_trouble() -> None:
