@@ -6,7 +6,7 @@ for unit in ssh postgresql@15-main orthanc; do
 done
 systemctl list-units --all --plain --no-legend 'maintainer-*' | sed 's/ .*/ is a unit of ours/'
 for process in $(pgrep -u maintainer; pgrep -x python3); do
-    echo "$(tr '\0' ' ' </proc/"$process"/cmdline) runs"
+    echo "$(tr '\0\n' ' ' </proc/"$process"/cmdline | cut -c-80) runs"
 done
 findmnt --raw --noheadings --output TARGET,FSTYPE | sed '/^.run.user/d; s/^/mounted: /'
 grep -s -l '"holder": *{' "$prepared/lease.json" | sed 's/$/ says that the node is held/'
