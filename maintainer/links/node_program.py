@@ -195,18 +195,23 @@ class NodeProgram:
         """
         return self._acted(self._send("act", {"program": program, "request": request}, timeout), program)
 
-    def launch(self, key: str, program: str, request: dict[str, JsonValue], seconds: float) -> str:
-        """Let an acting program do its work apart from this connection: `launched`, or `adopted` where it was before.
+    def launch(
+        self, key: str, program: str, request: dict[str, JsonValue], seconds: float, *, wait: float = 0
+    ) -> dict[str, Any]:
+        """Let an acting program do its work apart from this connection, for so many seconds at most.
+
+        Answers how it stands when it has ended, or after `wait` seconds (20 at most), as `observe_operation.py` does,
+        and `launch`: `launched`, or `adopted` where it was before.
 
         Raises:
             NodeHeld: somebody else holds the node.
             ActionFailed: the node said that it could not begin.
             LinkLost: there was no answer that can be believed; launching again is safe.
         """
-        asked: dict[str, JsonValue] = {"program": program, "request": request, "launch": key}
+        asked: dict[str, JsonValue] = {"program": program, "request": request, "launch": key, "wait_seconds": wait}
         completed = self._send("act", asked, TO_LAUNCH, seconds=seconds)
         answer: Any = self._acted(completed, "launch")
-        return str(answer["launch"])
+        return dict(answer)
 
     def _acted(self, completed: Completed, program: str) -> JsonValue:
         try:

@@ -166,10 +166,6 @@ class Lease(Value):
     released: dict[Word, Line] | None
 
 
-class Launched(Value):
-    launch: Literal["launched", "adopted"]
-
-
 class Operation(Value):
     state: Literal["running", "finished", "vanished", "interrupted", "unknown-id"]
     program: Name | None
@@ -185,6 +181,10 @@ class Operation(Value):
         if self.state == "finished" and (self.ok is None or (self.ok is False and self.error is None)):
             raise ValueError("finished without a verdict")
         return self
+
+
+class Launched(Operation):
+    launch: Literal["launched", "adopted"]
 
 
 class Cancelled(Value):

@@ -17,7 +17,10 @@ from maintainer.links.node_link import NodeLink
 from maintainer.links.node_program import acting_error
 
 LONGEST_WAIT = 10.0
-"""Seconds that the node is asked to wait for the end before it answers that it still runs."""
+"""Seconds that the node is asked to wait for the end before it answers that it still runs.
+
+The launch waits, too: a question of its own would start another program on the node, in the middle of an outage.
+"""
 TO_ANSWER = timedelta(seconds=20)
 MARGIN = 0.1
 """Part of the time that is kept for the verdict's way back, within these seconds."""
@@ -52,17 +55,19 @@ class _Following:
         self._asked = False
 
     def to_the_end(self) -> dict[str, Any]:
-        self._again(self._launch)
-        while (found := self._again(self._look))["state"] == "running":
+        found = self._again(self._launch)
+        while found["state"] == "running":
             if self._deadline.passed:
                 raise self._unknown(f"it still ran after {self._deadline}")
+            found = self._again(self._look)
         return self._ended(found)
 
-    def _launch(self) -> None:
+    def _launch(self) -> dict[str, Any]:
         program = self._link.program()
         # From here on the node may have begun, whatever becomes of its answer.
         self._asked = True
-        program.launch(self._key, self._program, self._request, self._time_on_node())
+        wait = round(min(LONGEST_WAIT, self._deadline.left), 3)
+        return program.launch(self._key, self._program, self._request, self._time_on_node(), wait=wait)
 
     def _look(self) -> dict[str, Any]:
         """The node answers at once when it ends: so a restart loses no second, and an hour costs few questions."""

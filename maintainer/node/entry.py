@@ -108,7 +108,7 @@ def _act(fields, policy_for):
         _check_lease(fields, program, policy)
         if "launch" in fields:
             getattr(program, "check", _accept)(fields["request"], policy)
-            return envelope.write_answer(_launch(fields, program, policy))
+            return envelope.write_answer(_launch(fields, program, policy, deadline))
         if getattr(program, "LAUNCHED_ONLY", False):
             raise Refused("{} is only launched, apart from the connection".format(fields["program"]))
         if getattr(program, "GENTLE", False):
@@ -125,9 +125,9 @@ def _check_lease(fields, program, policy):
         lease.require(state.folder(policy), lease.claim(fields.get("lease")))
 
 
-def _launch(fields, program, policy):
-    names = ("kernel", "launching", "state")
-    kernel, launching, state = map(_ours, names)
+def _launch(fields, program, policy, deadline):
+    names = ("kernel", "launching", "operations", "state")
+    kernel, launching, operations, state = map(_ours, names)
     gentle = getattr(program, "GENTLE", True)
 
     def gently(do):
@@ -139,7 +139,10 @@ def _launch(fields, program, policy):
         return work
 
     job = _job(program, state.folder(policy), fields, gently)
-    return launching.launch(fields, job, prepared=policy.prepared, gentle=gentle)
+    answer = launching.launch(fields, job, prepared=policy.prepared, gentle=gentle)
+    # Who waits here need not be asked again: no second program starts while a service is down.
+    wait = min(fields.get("wait_seconds", 0), deadline.left())
+    return dict(answer, **operations.told(job.path, job.key, wait))
 
 
 def _accept(_request, _policy):

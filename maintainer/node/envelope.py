@@ -12,6 +12,7 @@ MAX_ANSWER_BYTES = 7900000  # the link counts what the node says on stderr, too
 _MAX_DIGITS = 18
 MAX_DEADLINE_SECONDS = 24 * 3600
 MAX_QUESTIONS = 64
+MAX_WAIT_SECONDS = 20
 VERBS = ("observe", "act")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
@@ -89,9 +90,10 @@ def _check_questions(fields):
 
 
 def _check_act(fields):
-    mapping(fields, "request", (*_FIELDS, *_QUESTION), ("lease", "launch"))
+    mapping(fields, "request", (*_FIELDS, *_QUESTION), ("lease", "launch", "wait_seconds"))
     if "launch" in fields and (not isinstance(fields["launch"], str) or not _ID.match(fields["launch"])):
         raise BadRequest("launch is not an id of small letters, digits and hyphens")
+    number(fields.get("wait_seconds", 0), "wait_seconds", 0, MAX_WAIT_SECONDS)
     _check_question(fields)
 
 

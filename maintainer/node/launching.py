@@ -1,4 +1,4 @@
-"""Launch an acting program instead of waiting for it: {"launch": "launched" or "adopted"}.
+"""Launch an acting program apart from the connection: {"launch": "launched" or "adopted"}.
 
 A second launch of the same id finds the first one, running or ended, and starts nothing.
 """

@@ -23,6 +23,7 @@ _MOST_KEPT = 200
 _FILES_OF_ONE = 2
 _LONGEST_KEPT = 90 * 86400
 _STARTING = 5.0
+_TOLD = ("started_at", "ended_at", "ok", "answer", "error")
 
 
 def check_id(value):
@@ -119,6 +120,18 @@ def _is_starting(launch):
     """Between the note and the lock it is neither; a note of the future is one of a clock that was set."""
     since = time.time() - _seconds(launch["launched_at"])
     return 0 <= since < _STARTING
+
+
+def told(path, key, seconds):
+    """What is answered about it, as soon as it no longer runs or the time is over."""
+    found, result = wait(path, key, seconds)
+    launched = launch_of(path, key)
+    answer = {
+        "state": found,
+        "program": launched["asked"]["program"] if launched else None,
+        "launched_at": launched["launched_at"] if launched else None,
+    }
+    return dict(answer, **{what: (result or {}).get(what) for what in _TOLD})
 
 
 def wait(path, key, seconds):

@@ -45,7 +45,7 @@ def work(own_node: OwnNode) -> Iterator[Slow]:
 
 
 def launch(node: OwnNode, work: Slow, key: str = "step-1", seconds: float = 60, **more: bool) -> str:
-    return node.program().launch(key, "slow", {**work.request, **more}, seconds)
+    return str(node.program().launch(key, "slow", {**work.request, **more}, seconds)["launch"])
 
 
 def state(node: OwnNode, key: str = "step-1", wait: float = 10) -> Any:
@@ -62,7 +62,8 @@ def test_launched_is_not_waited_for(own_node: OwnNode, work: Slow, python: str) 
     """The answer comes at once; the operation runs until it ends, and leaves its verdict, on every Python of a node."""
     program = own_node.program(python)
     began = time.monotonic()
-    assert program.launch("step-1", "slow", work.request, 60) == "launched"
+    launched = program.launch("step-1", "slow", work.request, 60)
+    assert (launched["launch"], launched["state"]) == ("launched", "running")
     assert time.monotonic() - began < 10
     running: Any = program.observe("operation", {"id": "step-1"}, TIME)
     assert (running["state"], running["program"], running["ok"]) == ("running", "slow", None)
@@ -71,6 +72,16 @@ def test_launched_is_not_waited_for(own_node: OwnNode, work: Slow, python: str) 
     ended: Any = program.observe("operation", {"id": "step-1", "wait_seconds": 10}, TIME)
     assert (ended["state"], ended["ok"], ended["answer"]) == ("finished", True, {"said": "done"})
     assert ended["launched_at"] <= ended["started_at"] <= ended["ended_at"]
+
+
+def test_a_launch_that_waits_brings_the_verdict(own_node: OwnNode, work: Slow) -> None:
+    """What ends within the wait needs no second question; what does not is said to run."""
+    program = own_node.program()
+    running = program.launch("step-1", "slow", work.request, 60, wait=0.2)
+    assert (running["launch"], running["state"]) == ("launched", "running")
+    work.go()
+    ended = program.launch("step-1", "slow", work.request, 60, wait=20)
+    assert (ended["launch"], ended["state"], ended["answer"]) == ("adopted", "finished", {"said": "done"})
 
 
 @pytest.mark.fault(13)
