@@ -69,21 +69,19 @@ class NodeObserver:
         except CouldNotLook as error:
             if len(observations) == 1 or isinstance(error, NodeUnreachable):
                 return [error for _ in observations]
-            return self._one_by_one(observations, error, longest)
-        seconds = time.monotonic() - begun
+            until = _patience(longest)
+            return [self._again(one, error, until) for one in observations]
+        seconds, until = time.monotonic() - begun, _patience(longest)
         return [
-            self._ask([one])[0]
+            self._again(one, answer, until)
             if isinstance(answer, OutOfTime) and len(observations) > 1
             else self._shaped(one, answer, seconds)
             for one, answer in zip(observations, answers, strict=True)
         ]
 
-    def _one_by_one(
-        self, observations: list[Observation], error: CouldNotLook, longest: timedelta
-    ) -> list[JsonValue | CouldNotLook]:
-        """Where a second one hangs as well, it is the node: the rest are not waited for."""
-        until = time.monotonic() + 1.5 * longest.total_seconds()
-        return [self._ask([one])[0] if time.monotonic() < until else error for one in observations]
+    def _again(self, one: Observation, instead: CouldNotLook, until: float) -> JsonValue | CouldNotLook:
+        """Ask it alone. Where a second one hangs as well, it is the node: the rest are not waited for."""
+        return self._ask([one])[0] if time.monotonic() < until else instead
 
     def _shaped(self, one: Observation, answer: JsonValue | CouldNotLook, seconds: float) -> JsonValue | CouldNotLook:
         if isinstance(one, NodeQuery) or not isinstance(answer, dict):
@@ -151,6 +149,11 @@ class NodeObserver:
             ask=self.ask,
         )
         return scanner.run()
+
+
+def _patience(longest: timedelta) -> float:
+    """Until when what got no answer is asked again: long enough for one that hangs, not for two."""
+    return time.monotonic() + 1.5 * longest.total_seconds()
 
 
 def _question(observation: Observation) -> Question:

@@ -79,11 +79,19 @@ def test_when_nothing_can_be_used_each_is_asked_again_alone(failing: Any) -> Non
     assert [asked for asked, _ in link.requests] == [["fan-speed", "pump"], ["fan-speed"], ["pump"]]
 
 
+def late(asked: list[str]) -> list[dict[str, Any]]:
+    """What the node answers when it keeps the deadline by itself."""
+    return [
+        {"program": name, "ok": False, "error": {"class": "deadline", "what": "over", "hint": ""}} for name in asked
+    ]
+
+
+@pytest.mark.parametrize("silence", [lambda _asked: b"", late], ids=["no answer", "out of time"])
 @pytest.mark.parametrize(
     ("hanging", "seen"), [({"fan-speed"}, [False, True, True]), ({"fan-speed", "pump"}, [False] * 3)]
 )
 def test_a_node_on_which_all_hangs_is_not_waited_for_once_a_question(
-    hanging: set[str], seen: list[bool], monkeypatch: pytest.MonkeyPatch
+    hanging: set[str], seen: list[bool], silence: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that hangs hides no other; where a second one hangs too, the others are not asked any more."""
     now = [0.0]
@@ -93,7 +101,7 @@ def test_a_node_on_which_all_hangs_is_not_waited_for_once_a_question(
         if hanging.isdisjoint(asked):
             return good(asked)
         now[0] += 300
-        return b""
+        return silence(asked)
 
     eyes, link = observer(answer)
     assert [not isinstance(one, CouldNotLook) for one in eyes.together([FAN, PUMP, VALVE])] == seen
@@ -110,8 +118,7 @@ def test_what_cannot_be_used_alone_either_is_trouble() -> None:
 
 def test_whoever_ran_out_of_the_common_time_gets_time_of_its_own() -> None:
     """Only what has no answer is asked again."""
-    late = {"program": "pump", "ok": False, "error": {"class": "deadline", "what": "over", "hint": ""}}
-    eyes, link = observer(lambda asked: good(asked) if len(asked) == 1 else [*good(["fan-speed"]), late])
+    eyes, link = observer(lambda asked: good(asked) if len(asked) == 1 else [*good(["fan-speed"]), *late(["pump"])])
     assert eyes.together([FAN, PUMP]) == [7, 7]
     assert [asked for asked, _ in link.requests] == [["fan-speed", "pump"], ["pump"]]
 
