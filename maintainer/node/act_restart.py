@@ -9,7 +9,7 @@ import time
 from maintainer.node import services
 from maintainer.node.envelope import BadRequest, Failed, Refused, mapping, texts
 from maintainer.node.policy import Unit
-from maintainer.node.switching import BY_HAND, switch
+from maintainer.node.switching import BY_HAND, Silent, switch
 
 GENTLE = False
 """What a start command leaves running would go last for as long as it lives: nobody could work with the archive."""
@@ -127,13 +127,19 @@ def _stop(going_down, until):
 
 def _start(ordered, deadline):
     """One that does not start keeps none of the others from being tried: the patient may be served without it."""
+    silent = None
     for position, one in enumerate(ordered):
         left = deadline.left() - _to_start(ordered[position + 1 :])
         allowed = one.policy.timeout_seconds * (2 if one.verb == "restart" else 1)
-        one.start(time.monotonic() + min(allowed, left))
+        try:
+            one.start(time.monotonic() + min(allowed, left))
+        except Silent as ending:
+            silent = ending
     for one in ordered:
         if one.doubtful:
             one.keep_up(time.monotonic() + min(one.policy.timeout_seconds, deadline.left()))
+    if silent:
+        raise silent
 
 
 def _failed(trouble, ordered):

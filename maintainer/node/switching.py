@@ -29,6 +29,10 @@ Source: systemd, src/systemctl and src/shared/bus-wait-for-jobs.c, in the C loca
 """
 
 
+class Silent(NoVerdict):
+    """Whoever could tell how a service is does not answer."""
+
+
 class _Said(NamedTuple):
     """How a command ended: `trouble` is None when it ended well; `settled` unless nothing can be taken from that."""
 
@@ -41,7 +45,7 @@ def switch(service, verb, before, until):
 
     Raises:
         Failed: it is not so in time.
-        NoVerdict: whoever could tell does not answer.
+        Silent: nobody can tell.
     """
     said, pause = _command(service, verb, until), _PAUSE
     while True:
@@ -100,4 +104,4 @@ def _is_done(verb, before, state, said):
 
 def _out_of_time(verb, state, said):
     what = "after {} the service is {}: {}".format(verb, state.state, state.detail)
-    return Failed(what, BY_HAND) if said.settled and not services.is_silent(state) else NoVerdict(what)
+    return Failed(what, BY_HAND) if said.settled and not services.is_silent(state) else Silent(what)

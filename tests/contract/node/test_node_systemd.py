@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.contract.node.daemons import carry_out, launch, until, verdict
+from tests.contract.node.daemons import carry_out, daemons, launch, serves, until, verdict
 from tests.contract.node.own_node import OwnNode
 
 # Each unit has a folder. `state` and `pid` are what `show` tells; `VERB.once` is what the next such command does first.
@@ -111,6 +111,15 @@ def test_a_bus_that_stays_dead_leaves_no_verdict(node: OwnNode) -> None:
     """Nobody can say how it ended, so nobody says that it failed."""
     once(node, "restart", f"touch dead; {TERMINATED}")
     assert carry_out(node, restart=("archive",), seconds=15)["state"] == "vanished"
+
+
+def test_a_bus_that_stays_dead_keeps_no_other_service_from_being_started(node: OwnNode) -> None:
+    """What needs no systemd to start is started all the same: the patient may be served by it."""
+    with daemons(node, "router"):
+        once(node, "stop", f"touch dead; end; {TERMINATED}")
+        key = launch(node, restart=("database", "archive"), start=("router",), seconds=20)
+        assert verdict(node, key)["state"] == "vanished"
+        assert serves(node, "router")
 
 
 @pytest.mark.fault(23)
