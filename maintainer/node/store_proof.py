@@ -9,6 +9,7 @@ import sqlite3
 
 from maintainer.node import state
 from maintainer.node import store_ledger as ledger
+from maintainer.node.envelope import DeadlinePassed
 from maintainer.node.store import Store
 from maintainer.node.store_learning import learn
 from maintainer.node.store_planting import BASELINE, FAULTS, SOUND, STRAY, plant, spoil
@@ -17,18 +18,29 @@ from maintainer.node.store_strays import Walk
 
 _FOLDER = "proof"
 _THEN = 1500000000
-_SOUND = {ledger.ARCHIVE: "verified-archive", ledger.BASELINE: "verified-baseline", ledger.BASELINED: "baselined"}
+_WORDS = {
+    ledger.UNREAD: "unread",
+    ledger.ARCHIVE: "verified-archive",
+    ledger.BASELINE: "verified-baseline",
+    ledger.BASELINED: "baselined",
+}
 EXPECTED = dict(FAULTS, **{SOUND: "verified-archive", BASELINE: "verified-baseline", STRAY: "orphan"})
 
 
 def prove(policy, deadline):
-    """Say what was planted and not found as what it is, or found and not planted; nothing when the check works."""
+    """Say what was planted and not found as what it is, or found and not planted; nothing when the check works.
+
+    Raises:
+        DeadlinePassed: there was no time to find all of it.
+    """
     folder = state.make(os.path.join(state.make(state.folder(policy)), _FOLDER))
     found = _scan(folder, deadline)
+    wrong = [path for path in sorted(set(EXPECTED) | set(found)) if EXPECTED.get(path) != found.get(path)]
+    if wrong and deadline.passed():
+        raise DeadlinePassed("the time was over before the check was proven", "begin earlier in the window")
     return [
         "{}: planted as {}, found as {}".format(path, EXPECTED.get(path, "nothing"), found.get(path, "nothing"))
-        for path in sorted(set(EXPECTED) | set(found))
-        if EXPECTED.get(path) != found.get(path)
+        for path in wrong
     ]
 
 
@@ -50,6 +62,6 @@ def _scan(folder, deadline):
 
 def _found(opened):
     for path, verdict in opened.execute("SELECT path, verdict FROM objects"):
-        yield path, _SOUND.get(verdict) or ledger.word_of(verdict)
+        yield path, _WORDS.get(verdict) or ledger.word_of(verdict)
     for (path,) in opened.execute("SELECT path FROM strays"):
         yield path, "orphan"
