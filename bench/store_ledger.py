@@ -18,7 +18,8 @@ from typing import Any
 
 from bench.table import Row, within
 from maintainer.node import store_ledger as ledger
-from maintainer.node.observe_store_ledger import AGES, FRESH, WHOLE
+from maintainer.node.observe_store_ledger import FRESH, WHOLE
+from maintainer.node.store_counting import ages
 from maintainer.planning.coverage import Age, Opening, Store, coverage
 
 OBJECTS = 1_000_000
@@ -51,11 +52,11 @@ def choose(path: Path) -> int:
     with ledger.to_read(str(path)) as opened:
         opened.execute(WHOLE).fetchone()
         fresh = opened.execute(FRESH).fetchone()[1]
-        ages = [Age(day, size) for day, _, size in opened.execute(AGES)]
+        read = [Age(day, size) for day, _, size in ages(opened)]
     now = datetime.now(UTC)
     nights = [now + timedelta(days=number) for number in range(30)]
     openings = [Opening(opens=at, closes=at + timedelta(hours=4)) for at in nights]
-    return coverage(Store(fresh, ages, None), timedelta(days=30), timedelta(hours=3), openings, now).tonight
+    return coverage(Store(fresh, read, None), timedelta(days=30), timedelta(hours=3), openings, now).tonight
 
 
 def rows(count: int = OBJECTS) -> Iterator[Row]:

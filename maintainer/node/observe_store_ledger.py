@@ -8,24 +8,21 @@ then `ledger` is null.
 import json
 import sqlite3
 
+from maintainer.node import store_counting
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import mapping
 
 GENTLE = True
 LISTED = 200
 SEALS = 32
-_DAY = 86400
-AGES = "SELECT looked / 86400, count(*), sum(size) FROM objects WHERE looked <> 0 GROUP BY 1 ORDER BY 1"
 WHOLE = "SELECT count(*), coalesce(sum(size), 0), coalesce(max(key), 0) FROM objects"
 FRESH = "SELECT count(*), coalesce(sum(size), 0) FROM objects WHERE looked = 0"
-_VERDICTS = "SELECT verdict, count(*) FROM objects GROUP BY 1"
 _DEVIATIONS = """
 SELECT path, verdict, evidence FROM deviations JOIN objects USING (key) WHERE settled ORDER BY verdict, key LIMIT ?
 """
 _SEALS = "SELECT night, root FROM seals ORDER BY number DESC LIMIT ?"
 _STRAYS = "SELECT path FROM strays WHERE settled ORDER BY path LIMIT ?"
 _COUNTED = "SELECT (SELECT count(*) FROM deviations WHERE settled) + (SELECT count(*) FROM strays WHERE settled)"
-_SOUND = {ledger.ARCHIVE: "archive", ledger.BASELINE: "baseline", ledger.BASELINED: "baselined"}
 
 
 def run(request, policy, _deadline):
@@ -62,8 +59,8 @@ def _answer(opened):
         "last_key": last_key,
         "fresh_objects": fresh_objects,
         "fresh_bytes": fresh_bytes,
-        "ages": [list(row) for row in opened.execute(AGES)],
-        "verified": _verified(opened),
+        "ages": store_counting.ages(opened),
+        "verified": store_counting.verified(opened),
         "deviations": deviations,
         "unlisted": ledger.first(opened, _COUNTED)[0] - len(deviations),
         "stopped": ledger.get(opened, "stopped") or "",
@@ -73,14 +70,6 @@ def _answer(opened):
         "skipped": json.loads(ledger.get(opened, "skipped") or "{}"),
         "walking": ledger.get(opened, "walk-after") is not None,
     }
-
-
-def _verified(opened):
-    counts = dict.fromkeys(_SOUND.values(), 0)
-    for verdict, count in opened.execute(_VERDICTS):
-        if verdict in _SOUND:
-            counts[_SOUND[verdict]] += count
-    return counts
 
 
 def _deviations(opened):

@@ -7,10 +7,10 @@ the objects of one that differs.
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import mapping
+from maintainer.node.store_counting import sums
 
 GENTLE = True
 MOST = 5000
-_SUMS = "SELECT key / ?, count(*), sum(key), sum(size) FROM objects GROUP BY 1 ORDER BY 1"
 
 
 def run(request, policy, _deadline):
@@ -20,5 +20,4 @@ def run(request, policy, _deadline):
             return {"width": 1, "last_key": 0, "sums": []}
         count, last_key = ledger.first(opened, "SELECT count(*), coalesce(max(key), 0) FROM objects")
         width = last_key // min(MOST, max(1, int(count**0.5))) + 1
-        sums = [[place, count, str(keys), size] for place, count, keys, size in opened.execute(_SUMS, (width,))]
-        return {"width": width, "last_key": last_key, "sums": sums}
+        return {"width": width, "last_key": last_key, "sums": sums(opened, width, last_key)}

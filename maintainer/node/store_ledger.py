@@ -55,7 +55,7 @@ def path_of(policy):
 
 @contextlib.contextmanager
 def to_read(path):
-    """Open it so that SQLite cannot write, not even beside it; gives None where there is none.
+    """Open it so that SQLite cannot write, beside it or anywhere else; gives None where there is none.
 
     Raises:
         sqlite3.OperationalError: a run was killed in the middle of a write, which only who writes can take back.
@@ -67,6 +67,7 @@ def to_read(path):
     opened = sqlite3.connect("file:{}?mode=ro".format(_quoted(path)), uri=True, timeout=_PATIENCE)
     try:
         opened.execute("PRAGMA query_only = 1")
+        opened.execute("PRAGMA temp_store = MEMORY")
         yield opened
     finally:
         opened.close()
