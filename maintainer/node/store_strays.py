@@ -46,6 +46,8 @@ class Walk:
     def _forget_what_is_no_stray(self, top):
         """What has been indexed or removed since."""
         for (path,) in self._opened.execute("SELECT path FROM strays").fetchall():
+            if self._deadline.passed():
+                return
             if ledger.knows(self._opened, path) or not self._is_there(top, path):
                 self._opened.execute("DELETE FROM strays WHERE path = ?", (path,))
 
