@@ -171,10 +171,15 @@ class _Night:
         return bool(answer["lost"])
 
     def _settle(self) -> None:
-        """Hold what deviates against the index as it is now: the archive stores and deletes while the node reads."""
+        """Hold what deviates against the index as it is now: the archive stores and deletes while the node reads.
+
+        What there is no time for is held against it, and told, the next night.
+        """
         self._asked = 0
         while (found := self._ask("store-unsettled", {"limit": PAGE}))["objects"] or found["strays"]:
             self._act("store-settle", {**self._about_objects(found["objects"]), **self._about_strays(found["strays"])})
+            if self._deadline.passed:
+                return
 
     def _about_objects(self, objects: Sequence[Sequence[Any]]) -> dict[str, JsonValue]:
         listed = self._listed([path for _, path, _ in objects])

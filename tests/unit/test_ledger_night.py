@@ -1,0 +1,47 @@
+"""A night's work on a ledger, as far as it is the controller's: it ends with its time."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from maintainer.links.store_ledger import _Night
+from maintainer.model.plan import VerifyStore
+
+ACTION = VerifyStore(
+    night="2026-11-24T22:00:00Z", quota=1, rate=None, threads=1, grace=timedelta(days=1), lost_share=0.01
+)
+
+
+class Node:
+    """A node on which files that nobody knows never come to an end."""
+
+    archive = SimpleNamespace(known_sql="")
+
+    def __init__(self) -> None:
+        self.settled: list[Any] = []
+
+    def rows(self, _text: str, _parameters: Any) -> list[dict[str, Any]]:
+        return []
+
+    def ask(self, program: str, _request: Any) -> Any:
+        assert program == "store-unsettled"
+        assert len(self.settled) < 3, "it goes on and on"
+        return {"objects": [], "strays": [f"aa/{len(self.settled)}"]}
+
+    def program(self) -> Any:
+        return SimpleNamespace(act=lambda _program, request, _timeout: self.settled.append(request["strays"]))
+
+
+@pytest.mark.parametrize(("timeout", "rounds"), [(timedelta(0), 1), (timedelta(hours=1), 3)])
+def test_asking_the_index_about_strays_ends_with_the_time(timeout: timedelta, rounds: int) -> None:
+    """However many there are: a page of them is told in any case, and the rest only while the window is open."""
+    node: Any = Node()
+    night = _Night(node, node, ACTION, "step-1", timeout)
+    if rounds == 1:
+        night._settle()
+    else:
+        with pytest.raises(AssertionError, match="on and on"):
+            night._settle()
+    assert len(node.settled) == rounds
