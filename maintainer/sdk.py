@@ -42,6 +42,7 @@ from maintainer.model.task import (
 )
 from maintainer.model.values import Duration, Name, Size, TimeLimit, Value, write_duration
 from maintainer.planning.coverage import Age, Coverage, Opening, Store, coverage
+from maintainer.planning.covered import Covered
 from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
 from maintainer.planning.ledger_trust import Trust, trust
 from maintainer.planning.outage import OutageParams, ProbeAnswer, drain, image_findings, image_probes, no_images
@@ -55,6 +56,7 @@ __all__ = [
     "CleanupRoot",
     "CommandService",
     "Coverage",
+    "Covered",
     "DatabaseServer",
     "DayRule",
     "Decision",

@@ -227,6 +227,8 @@ class _Night:
         if self._ledger is not None and self._ledger.sealed and self._trust() is sdk.Trust.TRUSTED:
             at = self._facts.observed_at.timestamp()
             yield sdk.Measurement(name=ROOT, subject=self._ledger.root, value=at)
+        if self._ledger is not None:
+            yield from sdk.Covered.of(self._coverage, self._period).measured()
 
     def _findings(self) -> Iterator[sdk.Finding]:
         ledger = self._ledger

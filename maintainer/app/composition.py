@@ -25,11 +25,12 @@ from maintainer.inventory_file.load import LoadedInventory
 from maintainer.links.plan_file import read_plan
 from maintainer.links.secrets import read_secret
 from maintainer.model.inventory import LogIndex
-from maintainer.model.plan import Plan
+from maintainer.model.plan import Acknowledged, Plan
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
 from maintainer.planning.preparation import Preparation
+from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.checkup import Examination, examine
 from maintainer.running.crew import Crew
 from maintainer.running.dry_run import dry_run
@@ -41,7 +42,8 @@ from maintainer.running.recorder import Recorder
 from maintainer.running.report import RunReport
 from maintainer.running.shift import work_a_shift
 from maintainer.running.stop import Stop
-from maintainer.running.verdicts import settle, thaw
+from maintainer.running.store_findings import open_about, stores
+from maintainer.running.verdicts import acknowledge, settle, thaw
 from maintainer.running.visits import Visit, Visits
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Maintainer:
         with self.read_log() as log:
             return dry_run(
                 assignments,
-                self._eyes(),
+                self._eyes(log),
                 self.fleet(log).look,
                 report,
                 self.loaded.digest,
@@ -152,6 +154,16 @@ class Maintainer:
     def thaw(self, group: str, why: str) -> Record:
         with self.open_log() as log:
             return thaw(log, self.actor, group, why)
+
+    def acknowledge(self, name: str, node: str | None, who: str, why: str) -> list[Record]:
+        """Note that a person knows what is found about an object: it is shown on, and alarms no longer.
+
+        Raises:
+            UsageError: nothing is found about it now, or on more than one node and none is named.
+        """
+        with self.open_log() as log:
+            about = open_about(stores(log, self.loaded.assignments), name, node)
+            return acknowledge(log, self.actor, about, Acknowledged(who=who or self.actor, at=now(), why=why))
 
     @property
     def actor(self) -> str:
@@ -252,7 +264,7 @@ class Maintainer:
         )
         recorder = Recorder(log, run_id, self.actor, approved.digest() if approved else "")
         return Crew(
-            eyes=self._eyes(),
+            eyes=self._eyes(log),
             gate=gate,
             work=fleet.work,
             recorder=recorder,
@@ -283,8 +295,8 @@ class Maintainer:
         password = read_secret(index.password) if index and index.password else None
         return {"index": index, "index_password": password}
 
-    def _eyes(self) -> Eyes:
-        return Eyes(self.inventory, self.tasks, Pseudonyms(self.state), now)
+    def _eyes(self, log: InterventionLog) -> Eyes:
+        return Eyes(self.inventory, self.tasks, Pseudonyms(self.state), now, Acknowledgements.of(log))
 
     def _missed(self, log: InterventionLog, started: datetime) -> tuple[Occurrence, ...]:
         return missed(self._windows(), self.inventory.site, log.last_run(), started)

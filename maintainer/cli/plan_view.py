@@ -56,11 +56,11 @@ def _step_rows(entry: Entry) -> list[tuple[str, str, str, str, str]]:
 
 
 def show_findings(findings: list[tuple[str, Finding]]) -> None:
-    """Worst first; nothing at all when there are none."""
+    """Worst first, what is acknowledged last; nothing at all when there are none."""
     if not findings:
         return
     order = {"critical": 0, "warning": 1, "info": 2}
-    worst_first = sorted(findings, key=lambda found: order[found[1].severity.value])
+    worst_first = sorted(findings, key=lambda found: (bool(found[1].acknowledged), order[found[1].severity.value]))
     show_cards("Findings", [_card(node, finding) for node, finding in worst_first])
     if any(finding.subject.startswith("object-") for _, finding in findings):
         click.echo("`maintainer log reveal object-…` tells on this controller which file an object is.")
@@ -68,4 +68,12 @@ def show_findings(findings: list[tuple[str, Finding]]) -> None:
 
 def _card(node: str, finding: Finding) -> Card:
     evidence = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in finding.evidence.items())
-    return Card((finding.severity.value, node, finding.cause, finding.subject), (evidence, f"→ {finding.advice}"))
+    known = (acknowledged_by(finding),) if finding.acknowledged else ()
+    return Card(
+        (finding.severity.value, node, finding.cause, finding.subject), (evidence, f"→ {finding.advice}", *known)
+    )
+
+
+def acknowledged_by(finding: Finding) -> str:
+    known = finding.acknowledged
+    return f"acknowledged by {known.who} on {known.at:%Y-%m-%d}: {known.why}" if known else ""

@@ -25,6 +25,7 @@ COMMANDS = {
     "log": ("log", "Read, verify and export the intervention log; tell it of a person's work, add a note."),
     "node": ("node", "Print how a node is set up to run its own program; release one that a dead run holds."),
     "settle": ("settle", "Say how a step ended that the agent cannot find out."),
+    "store": ("store", "Work through what the store check found: list, show, acknowledge."),
     "group": ("group", "Show the groups; let a frozen one be worked on again."),
     "practice": ("practice", "A small real PACS on this machine, to try things on."),
     "schema": ("schema", "Print the JSON Schema of the inventory, for editors."),

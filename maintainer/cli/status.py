@@ -8,9 +8,10 @@ import click
 from maintainer.cli.output import Card, emit, json_option, show_cards, show_table
 from maintainer.cli.plan_view import show_findings
 from maintainer.cli.session import Session
+from maintainer.model.values import write_duration
 
 if TYPE_CHECKING:
-    from maintainer.running.standing import Status
+    from maintainer.running.standing import Status, StoreCoverage
 
 
 @click.command()
@@ -39,6 +40,9 @@ def _show_last_run(now: "Status") -> None:
     columns = ("node", "task", "looked", "answer", "because", "steps")
     rows = [(t.node, t.task, t.decided_at[:16], t.answer, t.because, _counts(t.endings)) for t in now.tasks]
     show_table("Tasks", columns, rows)
+    if now.stores:
+        columns = ("node", "as of (UTC)", "read in time", "oldest reading", "every object by", "deadline")
+        show_table("Stores", columns, [_store(one) for one in now.stores])
     show_findings([(found.node, found.finding) for found in now.findings])
     for intent in now.open_intents:
         waits = f"Waits for a look: {intent}; the next run reconciles it first"
@@ -52,6 +56,15 @@ def _show_people(now: "Status") -> None:
     cards = [Card((one.kind, one.node, one.id), (one.what, f"→ {one.do}")) for one in now.waiting]
     if cards:
         show_cards("Waits for a person", cards)
+
+
+def _store(one: "StoreCoverage") -> tuple[str, ...]:
+    found = one.coverage
+    needed = f"cannot be kept: it takes {found.rate_needed / 1e6:.1f} MB/s in each window"
+    kept = {True: "can be kept", False: needed, None: "not known before something was read"}
+    share = f"{found.share:.0%} within {write_duration(found.within)}"
+    by = f"{found.complete:%Y-%m-%d}" if found.complete else "not within that time"
+    return one.node, one.as_of[:16], share, str(found.oldest or ""), by, kept[found.keeps]
 
 
 def _counts(endings: dict[str, int]) -> str:

@@ -42,6 +42,7 @@ class Kind(StrEnum):
     INTERVENTION_CLOSED = "intervention-closed"
     GROUP_FROZEN = "group-frozen"
     GROUP_THAWED = "group-thawed"
+    ACKNOWLEDGED = "acknowledged"
     CHECKPOINT = "checkpoint"
     TORN = "torn"
     RUN_CLOSED = "run-closed"
@@ -111,7 +112,11 @@ def _public(given: Finding | dict[str, JsonValue]) -> Finding:
     finding = given if isinstance(given, Finding) else Finding.model_validate(given, strict=False)
     if finding.private:
         raise ValueError("a finding about a patient's object enters the log under a pseudonym only")
+    known = finding.acknowledged
+    if known is not None:
+        known = known.model_copy(update={"who": clip(known.who, SHORT), "why": clip(known.why, LINE)})
     small = {
+        "acknowledged": known,
         "subject": clip(finding.subject, LINE),
         "advice": clip(finding.advice, PARAGRAPH // 2),
         "evidence": bounded(finding.evidence),

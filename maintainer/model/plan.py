@@ -129,6 +129,14 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+class Acknowledged(Value):
+    """A person's word that a finding is known. It is told all the same, and alarms nobody."""
+
+    who: str
+    at: dt.datetime
+    why: str
+
+
 class Finding(Value):
     """Something a person should know. `evidence` holds measured numbers and enumerated words, never patient data.
 
@@ -142,6 +150,7 @@ class Finding(Value):
     evidence: dict[str, JsonValue] = {}
     advice: str
     private: bool = Field(default=False, exclude=True)
+    acknowledged: Acknowledged | None = Field(None, description="set by the engine, never by a task")
 
 
 class Measurement(Value):

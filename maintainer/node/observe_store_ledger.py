@@ -18,7 +18,8 @@ SEALS = 32
 WHOLE = "SELECT count(*), coalesce(sum(size), 0), coalesce(max(key), 0) FROM objects"
 FRESH = "SELECT count(*), coalesce(sum(size), 0) FROM objects WHERE looked = 0"
 _DEVIATIONS = """
-SELECT path, verdict, evidence FROM deviations JOIN objects USING (key) WHERE settled ORDER BY verdict, key LIMIT ?
+SELECT path, verdict, evidence, good FROM deviations JOIN objects USING (key)
+WHERE settled ORDER BY verdict, key LIMIT ?
 """
 _SEALS = "SELECT night, root FROM seals ORDER BY number DESC LIMIT ?"
 _STRAYS = "SELECT path FROM strays WHERE settled ORDER BY path LIMIT ?"
@@ -36,8 +37,6 @@ def run(request, policy, _deadline):
                 trouble = ledger.trouble_with(opened, policy.store.path)
                 answer = None if trouble else _answer(opened)
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise TimeoutError(11, "the ledger is being written to; ask again") from None
         trouble, answer = "interrupted" if "readonly" in str(error) else "damaged", None
     except sqlite3.DatabaseError:
         trouble, answer = "damaged", None
@@ -73,9 +72,15 @@ def _answer(opened):
 
 
 def _deviations(opened):
+    now = ledger.now()
     found = [
-        [path, ledger.word_of(verdict), json.loads(evidence)]
-        for path, verdict, evidence in opened.execute(_DEVIATIONS, (LISTED,))
+        [path, ledger.word_of(verdict), dict(json.loads(evidence), **_since(good, now))]
+        for path, verdict, evidence, good in opened.execute(_DEVIATIONS, (LISTED,))
     ]
     strays = opened.execute(_STRAYS, (LISTED - len(found),))
     return found + [[path, "orphan", {}] for (path,) in strays]
+
+
+def _since(good, now):
+    """How long ago it was last found good, as of this look; nothing for one that never was."""
+    return {"last_good_seconds_ago": max(0, now - good)} if good else {}

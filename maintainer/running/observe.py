@@ -14,6 +14,7 @@ from maintainer.model.plan import Answer, Finding, Unseen
 from maintainer.model.task import AnyTask, Assignment, Observation, Openings, asks_the_node
 from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import decide
+from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.ports import Namer, Observer
 
 LOG = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ class Eyes(NamedTuple):
     tasks: Mapping[str, AnyTask]
     names: Namer
     clock: Clock
+    acknowledged: Acknowledgements = Acknowledgements()
 
     def look(self, assignment: Assignment, observer: Observer) -> Answer:
         """Observe what the task declares and let it decide. What cannot be seen is `Unseen`, never "nothing"."""
@@ -58,7 +60,10 @@ class Eyes(NamedTuple):
             # A mistake in one task must not cost the node's other tasks their night.
             LOG.exception("internal error", node=assignment.node, task=assignment.task)
             return broken_off(error)
-        return answer.model_copy(update={"findings": tuple(map(self._without_patient, answer.findings))})
+        findings = map(self._without_patient, answer.findings)
+        mark = self.acknowledged.mark
+        told = tuple(mark(assignment.node, assignment.task, one, self.clock()) for one in findings)
+        return answer.model_copy(update={"findings": told})
 
     def _answer(self, assignment: Assignment, observer: Observer) -> Answer:
         task, node = self.tasks[assignment.task], self.inventory.nodes[assignment.node]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from maintainer.intervention_log.log import InterventionLog
@@ -53,8 +54,8 @@ class Recorder:
 
     def measured(self, assignment: Assignment, measured: Sequence[Measurement]) -> None:
         where: dict[str, Any] = {"node": assignment.node, "task": assignment.task}
-        for kept in measured:
-            self._append(Kind.MEASURED, **where, subject=kept.subject, measured={kept.name: kept.value})
+        for subject, kept in groupby(measured, key=lambda one: one.subject):
+            self._append(Kind.MEASURED, **where, subject=subject, measured={one.name: one.value for one in kept})
 
     def finding(self, assignment: Assignment, finding: Finding) -> None:
         self._append(Kind.FINDING, node=assignment.node, task=assignment.task, subject=finding.subject, finding=finding)

@@ -76,8 +76,9 @@ def exit_of_plan(plan: Plan) -> Exit:
 
 
 def alarming(answers: list[Answer]) -> list[Finding]:
-    """Findings that somebody should look at; information alone does not change the exit code."""
-    return [finding for answer in answers for finding in answer.findings if finding.severity is not Severity.INFO]
+    """Findings that somebody should look at; information, and what somebody knows, do not change the exit code."""
+    found = [finding for answer in answers for finding in answer.findings]
+    return [one for one in found if one.severity is not Severity.INFO and one.acknowledged is None]
 
 
 def _worst(answers: list[Answer], *, unknown: bool = False, failed: bool = False, refused: bool = False) -> Exit:

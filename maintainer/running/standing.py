@@ -1,17 +1,23 @@
 """Where things stand, as the intervention log knows it: the last run, what was found, what waits for a person."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.open_ends import OpenEnds
-from maintainer.intervention_log.record import Kind, Record
+from maintainer.intervention_log.record import Kind, Record, number
 from maintainer.model.plan import Finding
 from maintainer.model.task import Assignment
 from maintainer.model.values import Name, Value
+from maintainer.planning.covered import WITHIN, Covered
+from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.caution import forgotten, frozen_since, how_to_close, how_to_thaw, work_of
 from maintainer.running.reconcile import how_to_settle
+
+_MEASURED_BY_A_LOOK = 4
+"""Records of a run's two looks at a store: the ledger's root and the coverage, each time."""
 
 
 class Standing(Value):
@@ -29,6 +35,14 @@ class Found(Value):
     node: Name
     task: Name
     finding: Finding
+
+
+class StoreCoverage(Value):
+    """How much of one node's store was read within its period, as the newest look measured it."""
+
+    node: Name
+    as_of: str
+    coverage: Covered
 
 
 class Waiting(Value):
@@ -59,6 +73,7 @@ class Status(Value):
     people: tuple[str, ...] = ()
     running: str = ""
     waiting: tuple[Waiting, ...] = ()
+    stores: tuple[StoreCoverage, ...] = ()
 
 
 def standing(log: InterventionLog, assignments: tuple[Assignment, ...], now: datetime, running: str = "") -> Status:
@@ -66,7 +81,8 @@ def standing(log: InterventionLog, assignments: tuple[Assignment, ...], now: dat
     opened = next(iter(log.records(Filter(kind=Kind.RUN_OPENED, limit=1))), None)
     closed = next(iter(log.records(Filter(kind=Kind.RUN_CLOSED, limit=1))), None)
     ends = log.open_ends()
-    looked = [_task(log, assignment) for assignment in assignments]
+    known = Acknowledgements.of(log)
+    looked = [_task(log, assignment, known) for assignment in assignments]
     return Status(
         last_run=opened.run if opened else "",
         last_run_at=opened.time if opened else "",
@@ -77,6 +93,7 @@ def standing(log: InterventionLog, assignments: tuple[Assignment, ...], now: dat
         people=tuple(work_of(record) for record in ends.interventions),
         running=running,
         waiting=waiting(ends, now),
+        stores=tuple(one for assignment in assignments for one in _coverage(log, assignment)),
     )
 
 
@@ -101,13 +118,24 @@ def _waiting(kind: Literal["step", "intervention", "group"], name: str, record: 
     return Waiting(kind=kind, id=name, node=record.node, since=record.time, what=what, do=do)
 
 
-def _task(log: InterventionLog, assignment: Assignment) -> tuple[Standing, list[Found]]:
+def _coverage(log: InterventionLog, assignment: Assignment) -> Iterator[StoreCoverage]:
+    """Read what the newest look measured; nothing where that was no coverage."""
+    where = Filter(node=assignment.node, task=assignment.task, kind=Kind.MEASURED, limit=_MEASURED_BY_A_LOOK)
+    records = list(log.records(where))
+    newest = [one for one in records if one.run == records[-1].run and WITHIN in one.measured]
+    if newest:
+        numbers = {name: value for name, text in newest[-1].measured.items() if (value := number(text)) is not None}
+        yield StoreCoverage(node=assignment.node, as_of=newest[-1].time, coverage=Covered.read(numbers))
+
+
+def _task(log: InterventionLog, assignment: Assignment, known: Acknowledgements) -> tuple[Standing, list[Found]]:
     where = Filter(node=assignment.node, task=assignment.task)
     last = next(iter(log.records(where.model_copy(update={"kind": Kind.DECIDED, "limit": 1}))), None)
     if last is None:
         return Standing(node=assignment.node, task=assignment.task), []
     records = [r for r in log.records(where.model_copy(update={"run": last.run})) if r.seq >= last.seq]
-    found = [Found(node=r.node, task=r.task, finding=r.finding) for r in records if r.finding]
+    told = [(r, r.finding) for r in records if r.finding]
+    found = [Found(node=r.node, task=r.task, finding=known.mark(r.node, r.task, one, r.at)) for r, one in told]
     return _standing(assignment, last, records), found
 
 

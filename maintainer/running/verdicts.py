@@ -1,11 +1,15 @@
-"""A person's word on what no look could tell: how a step ended, that a group may be worked on again."""
+"""A person's word on what no look could tell: how a step ended, that a group may be worked on again,
+that a finding is known.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from maintainer.errors import UsageError
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record
+from maintainer.model.plan import Acknowledged
+from maintainer.running.store_findings import TASK, StoreFinding
 
 
 def settle(log: InterventionLog, actor: str, step: str, ending: Literal["done", "failed"], why: str) -> Record:
@@ -41,6 +45,22 @@ def thaw(log: InterventionLog, actor: str, group: str, why: str) -> Record:
     if group not in frozen:
         raise UsageError(f"the group {group} is not frozen", hint=_one_of(frozen) or "no group is")
     return log.append(Kind.GROUP_THAWED, actor=actor, node=frozen[group].node, subject=group, text=why)
+
+
+def acknowledge(log: InterventionLog, actor: str, about: Sequence[StoreFinding], word: Acknowledged) -> list[Record]:
+    """Note that what is found about an object is known: one record for each cause, and for no other cause."""
+    return [
+        log.append(
+            Kind.ACKNOWLEDGED,
+            actor=actor,
+            node=one.node,
+            task=TASK,
+            subject=one.finding.subject,
+            finding=one.finding.model_copy(update={"acknowledged": word}),
+            text=word.why,
+        )
+        for one in about
+    ]
 
 
 def _one_of(known: Mapping[str, Record]) -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from maintainer.errors import Exit
 from maintainer.practice.database import SUPERUSER, connect
 from tests.e2e.counting import Counter, counted
 from tests.e2e.driver import Controller, controller, endings, findings, steps
@@ -101,7 +102,10 @@ def test_the_first_night(nights: Nights) -> None:
     assert after["because"].startswith("100% of 2.0 MB was read within 1h")
     assert "116 objects verified against the archive's digest" in after["because"]
     kept = [record for record in nights.me.records() if record["kind"] == "measured"]
-    assert [record["subject"] for record in kept] == [measured["ledger_root"]]
+    assert [record["subject"] for record in kept] == [measured["ledger_root"], "store"]
+    (told,) = nights.me.json("status")["stores"]
+    assert (told["node"], told["coverage"]["within"], told["coverage"]["share"]) == ("practice", "1h", 1.0)
+    assert "100% within 1h" in nights.me.here("status").stdout
     assert endings(nights.run()) == []
 
 
@@ -148,6 +152,42 @@ def test_what_a_night_brings_to_light_is_told_by_its_run(nights: Nights) -> None
     nights.next()
     nights.run()
     assert findings(nights.plan()["entries"]) == []
+
+
+def test_what_a_person_acknowledges_is_shown_and_alarms_no_longer(nights: Nights) -> None:
+    """Until another cause is found, or the object was good again; and the log tells who said so."""
+    nights.run()
+    damaged, *_ = nights.objects()
+    whole, at = damaged.read_bytes(), damaged.stat().st_mtime_ns
+
+    def damage_and_run(content: bytes) -> int:
+        damaged.write_bytes(content)
+        os.utime(damaged, ns=(at, at))
+        nights.next()
+        return nights.me.here("run", *TASK).code
+
+    rotten = whole[:-3] + bytes([whole[-3] ^ 4]) + whole[-2:]
+    assert damage_and_run(rotten) == Exit.TROUBLE
+    (found,) = nights.me.json("store", "list")["findings"]
+    name = found["finding"]["subject"]
+    assert (found["finding"]["cause"], found["finding"]["acknowledged"]) == ("object-bit-rot", None)
+    assert found["last_good"] < found["first_told"] <= found["last_told"]
+    assert f"maintainer log reveal {name}" in nights.me.here("store", "show", name).stdout
+
+    assert nights.me.here("store", "ack", name, "--why", "its film is kept", "--who", "Ann").code == Exit.FINE
+    assert damage_and_run(rotten) == Exit.FINE
+    plan = nights.me.here("plan", *TASK)
+    assert (plan.code, "acknowledged by Ann" in plan.stdout, name in plan.stdout) == (Exit.FINE, True, True)
+    assert "its film is kept" in nights.me.here("store", "list").stdout
+    assert damage_and_run(rotten[:-100]) == Exit.TROUBLE  # another cause
+
+    assert damage_and_run(whole) == Exit.TROUBLE  # the look before the reading still tells what was
+    assert nights.me.json("store", "list")["findings"] != []
+    nights.next()
+    assert nights.me.here("run", *TASK).code == Exit.FINE
+    assert nights.me.json("store", "list")["findings"] == []
+    assert damage_and_run(rotten) == Exit.TROUBLE  # after it had been good
+    assert nights.me.json("log", "verify")["verified"] is True
 
 
 @pytest.mark.fault(40)

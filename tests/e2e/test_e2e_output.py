@@ -32,6 +32,9 @@ FORMATS = {
     ("log", "verify"): "maintainer.verify/1",
     ("log", "export", "EXPORT"): "maintainer.export/1",
     ("log", "reveal", "OBJECT"): "maintainer.reveal/1",
+    ("store", "list"): "maintainer.store/1",
+    ("store", "show", "OBJECT"): "maintainer.store/1",
+    ("store", "ack", "OBJECT", "--why", "known"): "maintainer.log/1",
     ("group", "list"): "maintainer.groups/1",
     ("practice", "status", "--folder", "PRACTICE"): "maintainer.practice/1",
 }
