@@ -58,19 +58,27 @@ def to_read(path):
     """Open it so that SQLite cannot write, beside it or anywhere else; gives None where there is none.
 
     Raises:
+        Failed: it cannot be read now, which says nothing about what is in it.
         sqlite3.OperationalError: a run was killed in the middle of a write, which only who writes can take back.
         sqlite3.DatabaseError: it is damaged.
     """
     if not os.path.exists(path):
         yield None
         return
-    opened = sqlite3.connect("file:{}?mode=ro".format(_quoted(path)), uri=True, timeout=_PATIENCE)
     try:
-        opened.execute("PRAGMA query_only = 1")
-        opened.execute("PRAGMA temp_store = MEMORY")
-        yield opened
-    finally:
-        opened.close()
+        with contextlib.closing(_connected_to_read(path)) as opened:
+            yield opened
+    except sqlite3.OperationalError as error:
+        if any(words in str(error) for words in _NOT_NOW):
+            raise Failed("the ledger {} cannot be read: {}".format(path, error), _ASK_AGAIN) from error
+        raise
+
+
+def _connected_to_read(path):
+    opened = sqlite3.connect("file:{}?mode=ro".format(_quoted(path)), uri=True, timeout=_PATIENCE)
+    opened.execute("PRAGMA query_only = 1")
+    opened.execute("PRAGMA temp_store = MEMORY")
+    return opened
 
 
 @contextlib.contextmanager
@@ -94,6 +102,9 @@ def to_write(policy):
         opened.close()
 
 
+_NOT_NOW = ("locked", "unable to open", "disk I/O", "out of memory")
+"""What SQLite says when it could not even look. Source: sqlite3ErrStr in its src/main.c."""
+_ASK_AGAIN = "a run may be writing it: ask again; else see its disk (dmesg), and whether the agent's user may read it"
 _START_ANEW = "see whether its disk is full or damaged; move the file away to begin with a new ledger"
 
 
