@@ -6,98 +6,10 @@ the index know it? Proof of an object is the archive's own digest; a header that
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Literal
 
 from maintainer import sdk
-
-
-class IntegrityParams(sdk.Params):
-    grace: sdk.Duration = sdk.Field(timedelta(days=1), description="a file younger than this may not be indexed yet")
-    at_most: sdk.TimeLimit = sdk.Field(
-        timedelta(minutes=30), description="stop reading after this long; the next run goes on there"
-    )
-    lost_share: float = sdk.Field(
-        0.5, gt=0, le=1, description="from this share of missing objects on: a lost mount, not lost objects"
-    )
-    verify_all_within: sdk.Duration | None = sdk.Field(
-        None, description="keep a ledger on the node, and read each object again within this time"
-    )
-    surprise_share: float = sdk.Field(
-        0.01, gt=0, le=1, description="with a ledger: when more than this share changes in a night, nothing is believed"
-    )
-    rate: sdk.Size | None = sdk.Field(None, description="with a ledger: read at most so many bytes a second")
-    threads: int = sdk.Field(1, ge=1, le=16, description="with a ledger: read so many objects at once")
-
-
-class Deviation(sdk.Seen):
-    path: str
-    verdict: Literal[
-        "missing",
-        "unreadable",
-        "size",
-        "digest",
-        "bit-rot",
-        "modified",
-        "header",
-        "executable-preamble",
-        "orphan",
-    ]
-    evidence: dict[str, str | int | float | bool | None] = {}
-
-
-class Scan(sdk.Seen):
-    store_present: bool
-    checked: int
-    bytes: int
-    files: int
-    deviations: tuple[Deviation, ...]
-    unlisted: int = sdk.Field(0, description="deviations beyond those that are listed")
-    reached: int | None = sdk.Field(
-        description="key after which the next scan goes on; None: the whole index was checked"
-    )
-    files_complete: bool = True
-    skipped: dict[str, int] = sdk.Field({}, description="what lies in the store and is no file to judge, by kind")
-
-
-class Ledger(sdk.Seen):
-    """What the node remembers of its store. Ages are [day since 1970, objects, bytes] of when they were last read."""
-
-    root: str
-    sealed: bool
-    night: str
-    seals: tuple[str, ...]
-    objects: int
-    bytes: int
-    fresh_bytes: int
-    ages: tuple[tuple[int, int, int], ...]
-    verified: dict[str, int]
-    deviations: tuple[Deviation, ...]
-    unlisted: int
-    lost: str
-    proof: tuple[str, ...]
-    speed: int
-    skipped: dict[str, int]
-    walking: bool
-
-
-class LedgerSeen(sdk.Seen):
-    store_present: bool
-    trouble: str
-    ledger: Ledger | None
-    arrived_bytes: int
-
-
-class OnRecord(sdk.Seen):
-    last: float
-
-
-class IntegrityFacts(sdk.Facts):
-    """Either a scan, or the ledger and what it takes to judge it."""
-
-    scan: Scan | None = None
-    ledger: LedgerSeen | None = None
-    openings: tuple[sdk.Opening, ...] = ()
-    roots: dict[str, OnRecord] = {}
+from tasks.integrity_facts import IntegrityFacts, IntegrityParams, LedgerSeen, Scan
+from tasks.integrity_findings import about_store, left_out, of_object, store_lost
 
 
 class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
@@ -127,7 +39,7 @@ class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
         if not scan.store_present or (scan.checked and missing >= max(2, params.lost_share * scan.checked)):
             return _lost_mount(scan, missing)
         position = sdk.Measurement(name=VERIFIED_UP_TO, subject="store", value=scan.reached or 0)
-        findings = (*map(_finding, scan.deviations), *_unfinished(scan))
+        findings = (*map(of_object, scan.deviations), *_unfinished(scan))
         return sdk.Nothing(because=_summary(scan), findings=findings, measured=(position,))
 
 
@@ -206,12 +118,12 @@ class _Night:
 
     def _refused(self) -> sdk.Refuse | None:
         if not self._seen.store_present:
-            return _lost({"store_present": False})
+            return store_lost({"store_present": False})
         if self._seen.trouble not in {"", "none", "interrupted"}:
             what = self._seen.trouble.replace("-", " ")
             return sdk.Refuse(because=f"the ledger on the node is {what}", hint=_MOVE_AWAY)
         if self._trust() is sdk.Trust.TAMPERED:
-            finding = _about_store("ledger-tampered", {}, _MOVE_AWAY, sdk.Severity.CRITICAL)
+            finding = about_store("ledger-tampered", {}, _MOVE_AWAY, sdk.Severity.CRITICAL)
             because = "the ledger on the node is not the one that the log has on record: somebody changed it"
             return sdk.Refuse(because=because, hint=_MOVE_AWAY, findings=(finding,))
         return None
@@ -234,22 +146,20 @@ class _Night:
         ledger = self._ledger
         if ledger is None:
             if self._facts.roots and self._seen.trouble == "none":
-                yield _about_store(
-                    "ledger-gone", {}, "find out who removed it: a new one begins", sdk.Severity.CRITICAL
-                )
+                yield about_store("ledger-gone", {}, "find out who removed it: a new one begins", sdk.Severity.CRITICAL)
             return
         if self._trust() is sdk.Trust.UNPROVEN:
             advice = "see in the log how the last run ended; if it did not break off, somebody changed the ledger"
-            yield _about_store("ledger-unproven", {}, advice)
+            yield about_store("ledger-unproven", {}, advice)
         if ledger.proof:
             evidence: dict[str, sdk.JsonValue] = {"not_found": list(ledger.proof)}
             advice = "the check did not find the faults that it had planted itself: believe none of its results"
-            yield _about_store("proof-failed", evidence, advice, sdk.Severity.CRITICAL)
+            yield about_store("proof-failed", evidence, advice, sdk.Severity.CRITICAL)
         elif ledger.lost:
-            yield from _lost({"why": ledger.lost}, _ON_PURPOSE).findings
+            yield from store_lost({"why": ledger.lost}, _ON_PURPOSE).findings
         else:
-            yield from map(_finding, ledger.deviations)
-            yield from _left_out(ledger.unlisted, ledger.skipped)
+            yield from map(of_object, ledger.deviations)
+            yield from left_out(ledger.unlisted, ledger.skipped)
         yield from self._late()
 
     def _late(self) -> Iterator[sdk.Finding]:
@@ -260,7 +170,7 @@ class _Night:
                 "share_read": round(self._coverage.share, 3),
             }
             advice = "raise at_most, rate or threads, or verify_all_within, in [tasks.dicom-integrity]"
-            yield _about_store("coverage-late", evidence, advice)
+            yield about_store("coverage-late", evidence, advice)
 
 
 def _summary(scan: Scan) -> str:
@@ -272,56 +182,14 @@ def _summary(scan: Scan) -> str:
 
 
 def _lost_mount(scan: Scan, missing: int) -> sdk.Refuse:
-    return _lost({"store_present": scan.store_present, "checked": scan.checked, "missing": missing})
-
-
-def _lost(evidence: dict[str, sdk.JsonValue], unless: str = "") -> sdk.Refuse:
-    where = "check that the store is mounted (findmnt) and that the database belongs to it; touch nothing before"
-    advice = where + unless
-    finding = _about_store("store-lost", evidence, advice, sdk.Severity.CRITICAL)
-    return sdk.Refuse(
-        because="so many objects are missing that the store is not mounted, or the database belongs to another one",
-        hint="see the finding",
-        findings=(finding,),
-    )
-
-
-def _finding(deviation: Deviation) -> sdk.Finding:
-    severity, advice = VERDICTS[deviation.verdict]
-    return sdk.Finding(
-        severity=severity,
-        cause=f"object-{deviation.verdict}",
-        subject=deviation.path,
-        evidence=dict(deviation.evidence),
-        advice=advice,
-        private=True,
-    )
+    return store_lost({"store_present": scan.store_present, "checked": scan.checked, "missing": missing})
 
 
 def _unfinished(scan: Scan) -> Iterator[sdk.Finding]:
     if not scan.files_complete:
         advice = "raise at_most in [tasks.dicom-integrity]: orphans may have been missed"
-        yield _about_store("files-not-all-listed", {"count": scan.files}, advice)
-    yield from _left_out(scan.unlisted, scan.skipped)
-
-
-def _left_out(unlisted: int, skipped: Mapping[str, int]) -> Iterator[sdk.Finding]:
-    if unlisted:
-        advice = "repair what is listed first; the next run lists the rest"
-        yield _about_store("more-deviations", {"count": unlisted}, advice)
-    if skipped:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(skipped.items()))
-        advice = f"find out what these do in a store: {kinds}"
-        yield _about_store("files-not-judged", {"count": sum(skipped.values())}, advice)
-
-
-def _about_store(
-    cause: str,
-    evidence: dict[str, sdk.JsonValue],
-    advice: str,
-    severity: sdk.Severity = sdk.Severity.WARNING,
-) -> sdk.Finding:
-    return sdk.Finding(severity=severity, cause=cause, subject="store", evidence=evidence, advice=advice)
+        yield about_store("files-not-all-listed", {"count": scan.files}, advice)
+    yield from left_out(scan.unlisted, scan.skipped)
 
 
 def _size(count: int) -> str:
@@ -339,35 +207,3 @@ _MOVE_AWAY = "find out what happened; then move the ledger (store-ledger.sqlite 
 _ON_PURPOSE = "; if so much was changed or deleted on purpose, raise surprise_share for one night"
 ROOT = "ledger-root"
 VERIFIED_UP_TO = "verified-up-to"
-_RESTORE = (
-    "fetch a good copy (mirror, backup, modality) and let the archive store it again; keep the damaged file as evidence"
-)
-VERDICTS = {
-    "missing": (sdk.Severity.CRITICAL, _RESTORE),
-    "unreadable": (sdk.Severity.CRITICAL, "look at the disk (dmesg, smartctl) before anything else, then " + _RESTORE),
-    "size": (sdk.Severity.CRITICAL, "the file is not as long as when it was stored: " + _RESTORE),
-    "digest": (
-        sdk.Severity.CRITICAL,
-        "the content changed since it was stored: check the disk (smartctl), then " + _RESTORE,
-    ),
-    "bit-rot": (
-        sdk.Severity.CRITICAL,
-        "the content changed and nobody wrote it: the disk or its controller did; look at smartctl, then " + _RESTORE,
-    ),
-    "modified": (
-        sdk.Severity.CRITICAL,
-        "somebody or something wrote this file after it was stored: find out who, then " + _RESTORE,
-    ),
-    "header": (
-        sdk.Severity.WARNING,
-        "it is as the archive stored it but not proper DICOM: see whether viewers open it",
-    ),
-    "executable-preamble": (
-        sdk.Severity.CRITICAL,
-        "malware may hide here: do not open or copy it; call whoever handles security",
-    ),
-    "orphan": (
-        sdk.Severity.WARNING,
-        "the index does not know this file: find out whether a study was lost from it; delete nothing",
-    ),
-}

@@ -47,7 +47,7 @@ class Probe(Value):
 
 
 class StoreScan(Value):
-    """Compare the archive's index with its store, both ways; answers what `tasks.dicom_integrity.Scan` describes.
+    """Compare the archive's index with its store, both ways; answers what `tasks.integrity_facts.Scan` describes.
 
     `resume` names the measurement that says after which key of the index to go on. It stops by itself after `at_most`.
     """
@@ -59,7 +59,7 @@ class StoreScan(Value):
 
 
 class StoreLedger(Value):
-    """Read what the node's ledger says of its store; answers what `tasks.dicom_integrity.Ledger` describes."""
+    """Read what the node's ledger says of its store; answers what `tasks.integrity_facts.Ledger` describes."""
 
     kind: Literal["store-ledger"] = "store-ledger"
 

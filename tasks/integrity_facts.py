@@ -1,0 +1,95 @@
+"""What the comparison of a store with its index may be told, and what it sees."""
+
+from datetime import timedelta
+from typing import Literal
+
+from maintainer import sdk
+
+
+class IntegrityParams(sdk.Params):
+    grace: sdk.Duration = sdk.Field(timedelta(days=1), description="a file younger than this may not be indexed yet")
+    at_most: sdk.TimeLimit = sdk.Field(
+        timedelta(minutes=30), description="stop reading after this long; the next run goes on there"
+    )
+    lost_share: float = sdk.Field(
+        0.5, gt=0, le=1, description="from this share of missing objects on: a lost mount, not lost objects"
+    )
+    verify_all_within: sdk.Duration | None = sdk.Field(
+        None, description="keep a ledger on the node, and read each object again within this time"
+    )
+    surprise_share: float = sdk.Field(
+        0.01, gt=0, le=1, description="with a ledger: when more than this share changes in a night, nothing is believed"
+    )
+    rate: sdk.Size | None = sdk.Field(None, description="with a ledger: read at most so many bytes a second")
+    threads: int = sdk.Field(1, ge=1, le=16, description="with a ledger: read so many objects at once")
+
+
+class Deviation(sdk.Seen):
+    path: str
+    verdict: Literal[
+        "missing",
+        "unreadable",
+        "size",
+        "digest",
+        "bit-rot",
+        "modified",
+        "header",
+        "executable-preamble",
+        "orphan",
+    ]
+    evidence: dict[str, str | int | float | bool | None] = {}
+
+
+class Scan(sdk.Seen):
+    store_present: bool
+    checked: int
+    bytes: int
+    files: int
+    deviations: tuple[Deviation, ...]
+    unlisted: int = sdk.Field(0, description="deviations beyond those that are listed")
+    reached: int | None = sdk.Field(
+        description="key after which the next scan goes on; None: the whole index was checked"
+    )
+    files_complete: bool = True
+    skipped: dict[str, int] = sdk.Field({}, description="what lies in the store and is no file to judge, by kind")
+
+
+class Ledger(sdk.Seen):
+    """What the node remembers of its store. Ages are [day since 1970, objects, bytes] of when they were last read."""
+
+    root: str
+    sealed: bool
+    night: str
+    seals: tuple[str, ...]
+    objects: int
+    bytes: int
+    fresh_bytes: int
+    ages: tuple[tuple[int, int, int], ...]
+    verified: dict[str, int]
+    deviations: tuple[Deviation, ...]
+    unlisted: int
+    lost: str
+    proof: tuple[str, ...]
+    speed: int
+    skipped: dict[str, int]
+    walking: bool
+
+
+class LedgerSeen(sdk.Seen):
+    store_present: bool
+    trouble: str
+    ledger: Ledger | None
+    arrived_bytes: int
+
+
+class OnRecord(sdk.Seen):
+    last: float
+
+
+class IntegrityFacts(sdk.Facts):
+    """Either a scan, or the ledger and what it takes to judge it."""
+
+    scan: Scan | None = None
+    ledger: LedgerSeen | None = None
+    openings: tuple[sdk.Opening, ...] = ()
+    roots: dict[str, OnRecord] = {}
