@@ -4,7 +4,6 @@ Source: PostgreSQL manual, 20.11 "Client Connection Defaults"; 20.3 `client_conn
 """
 
 import contextlib
-import logging
 import os
 import re
 import select
@@ -17,19 +16,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import psycopg
-from psycopg.rows import dict_row
-from psycopg.types.numeric import FloatLoader
 from pydantic_core import to_jsonable_python
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError
 from maintainer.links import sqlstate
-from maintainer.links.secrets import read_secret
+from maintainer.links.postgres_login import Connection, connect
 from maintainer.links.ssh import NoAnswer
-from maintainer.links.tunnel import DOOR_PORT, Tunnel
+from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database
-
-# psycopg logs server messages, and these may hold values of rows.
-logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 _CONNECT_WITHIN = timedelta(seconds=10)
 _GRACE = timedelta(seconds=5)
@@ -45,7 +39,6 @@ _FOR_ALL = {
     "idle_session_timeout": "12h",
 }
 
-Connection = psycopg.Connection[dict[str, Any]]
 E = TypeVar("E", bound=MaintainerError)
 
 
@@ -64,7 +57,7 @@ class _Session:
         self.node = tunnel.link.name
         self._tunnel = tunnel
         self._database = database
-        self._connection = _connect(tunnel, database, f"maintainer {run}", self._options, connect_within)
+        self._connection = connect(tunnel, database, f"maintainer {run}", self._options, connect_within)
 
     def cancel(self) -> None:
         """Ask the server to stop the statement that runs; may be called from another thread. Never terminates it."""
@@ -229,57 +222,6 @@ class ActingSession(_Session):
             yield notices
         finally:
             self._connection.remove_notice_handler(count)
-
-
-def _connect(tunnel: Tunnel, database: Database, who: str, options: str, within: timedelta) -> Connection:
-    """Log in, leaving nothing for the environment (PGHOSTADDR, PGOPTIONS, …) to decide."""
-    password = read_secret(database.password) if database.password else ""
-    try:
-        connection: Connection = psycopg.connect(
-            host=tunnel.folder,
-            hostaddr="",
-            port=DOOR_PORT,
-            dbname=database.name,
-            user=database.user,
-            password=password,
-            application_name=who,
-            options=options,
-            client_encoding="UTF8",
-            target_session_attrs="any",
-            channel_binding="disable",
-            connect_timeout=max(2, round(within.total_seconds())),
-            autocommit=True,
-            row_factory=dict_row,
-        )
-    except psycopg.Error as error:
-        raise _not_connected(tunnel, database, error, within) from None
-    connection.adapters.register_loader("numeric", FloatLoader)
-    return connection
-
-
-def _not_connected(tunnel: Tunnel, database: Database, error: psycopg.Error, within: timedelta) -> MaintainerError:
-    node = tunnel.link.name
-    if tunnel.refusal is not None:
-        return tunnel.refusal
-    if not tunnel.link.alive():
-        return LinkLost("the SSH connection was lost", where=node, hint="nothing was asked of the database; try again")
-    code = sqlstate.of_first_answer(tunnel.first_answer)
-    if code is not None:
-        what, hint = sqlstate.sentence(code, node, database)
-        return NoAnswer(what, where=node, hint=hint)
-    if isinstance(error, psycopg.errors.ConnectionTimeout):
-        return NoAnswer(
-            f"the database took the connection but did not answer within {within.total_seconds():g} s",
-            where=node,
-            hint="the server hangs, or its machine is overloaded: look at it",
-        )
-    if tunnel.first_answer.startswith(b"R"):
-        return NoAnswer(
-            f"the database asks for a password of user {database.user} that was not there or of another form",
-            where=node,
-            hint=f"write nodes.{node}.database.password",
-        )
-    return NoAnswer("the database closed the connection", where=node, hint="see the server's log on the node")
 
 
 def _set(connection: Connection, settings: Mapping[str, str]) -> None:
