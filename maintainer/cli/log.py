@@ -182,7 +182,8 @@ def _document(record: "Record") -> dict[str, object]:
 def _row(record: "Record") -> tuple[str, ...]:
     finding = f"{record.finding.severity}: {record.finding.cause} {record.finding.subject}" if record.finding else ""
     what = record.title or finding or record.text or record.subject
-    more = record.error or (record.reason if record.ending == "not-run" else "")
+    said = record.text if record.finding else ""
+    more = record.error or (record.reason if record.ending == "not-run" else said)
     ending = record.ending or (record.reason if record.kind == "decided" else "")
     return (
         str(record.seq),

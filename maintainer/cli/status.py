@@ -61,9 +61,9 @@ def _show_people(now: "Status") -> None:
 def _store(one: "StoreCoverage") -> tuple[str, ...]:
     found = one.coverage
     needed = f"cannot be kept: it takes {found.rate_needed / 1e6:.1f} MB/s in each window"
-    kept = {True: "can be kept", False: needed, None: "not known before something was read"}
+    kept = {True: "can be kept", False: needed, None: "not known: no speed was measured yet"}
     share = f"{found.share:.0%} within {write_duration(found.within)}"
-    by = f"{found.complete:%Y-%m-%d}" if found.complete else "not within that time"
+    by = f"{found.complete:%Y-%m-%d}" if found.complete else "" if found.keeps is None else "not within that time"
     return one.node, one.as_of[:16], share, str(found.oldest or ""), by, kept[found.keeps]
 
 

@@ -9,6 +9,9 @@ from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record, number
 from maintainer.model.plan import Acknowledged, Finding
 
+_LONGEST_AGO = 10**10
+"""Seconds; what a node says beyond that is no date."""
+
 
 class Acknowledgements:
     """What was acknowledged, by node, task, cause and subject; another cause of the same subject is not."""
@@ -36,4 +39,4 @@ class Acknowledgements:
 def last_good(finding: Finding, seen_at: datetime) -> datetime | None:
     """When the object was last found good, where the evidence tells."""
     ago = number(finding.evidence.get("last_good_seconds_ago"))
-    return None if ago is None else seen_at - timedelta(seconds=ago)
+    return seen_at - timedelta(seconds=ago) if ago is not None and 0 <= ago <= _LONGEST_AGO else None

@@ -102,7 +102,7 @@ class _History:
             yield StoreFinding(
                 node=self._node,
                 open=last.run in newest,
-                first_told=min(record.at for record in records if good is None or record.at > good),
+                first_told=min((one.at for one in records if good is None or one.at > good), default=last.at),
                 last_told=last.at,
                 last_good=good,
                 finding=self._known.mark(self._node, TASK, finding, last.at),

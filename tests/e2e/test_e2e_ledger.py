@@ -178,7 +178,8 @@ def test_what_a_person_acknowledges_is_shown_and_alarms_no_longer(nights: Nights
     assert damage_and_run(rotten) == Exit.FINE
     plan = nights.me.here("plan", *TASK)
     assert (plan.code, "acknowledged by Ann" in plan.stdout, name in plan.stdout) == (Exit.FINE, True, True)
-    assert "its film is kept" in nights.me.here("store", "list").stdout
+    for words in (("store", "list"), ("log", "list", "--kind", "acknowledged")):
+        assert "its film is kept" in nights.me.here(*words).stdout
     assert damage_and_run(rotten[:-100]) == Exit.TROUBLE  # another cause
 
     assert damage_and_run(whole) == Exit.TROUBLE  # the look before the reading still tells what was

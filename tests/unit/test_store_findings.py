@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from maintainer.errors import UsageError
 from maintainer.intervention_log.log import InterventionLog
@@ -134,6 +135,16 @@ def test_a_look_that_did_not_see_the_store_takes_nothing_back(
     a, b = nights.seen().looks
     assert (a.looked_at[:10], a.since_then) == (f"{NOW + DAY:%Y-%m-%d}", since)
     assert (b.looked_at, b.since_then) == ("", "")
+
+
+@pytest.mark.parametrize("ago", [0, -5, 10**300, 1e300, "long", None])
+def test_whatever_a_node_says_of_its_last_good_reading_is_listed(ago: JsonValue, nights: Nights) -> None:
+    """A time that is none is left out; the finding and its first telling are there."""
+    nights.night(told(finding("object-size").model_copy(update={"evidence": {"last_good_seconds_ago": ago}})))
+    nights.acknowledge("object-1")
+    (found,) = nights.seen().findings
+    assert (found.open, found.first_told) == (True, nights.now)
+    assert found.last_good == (nights.now if ago == 0 else None)
 
 
 def test_what_cannot_be_acknowledged(nights: Nights) -> None:
