@@ -31,4 +31,4 @@ def trust(root: str, seals: Sequence[str], recorded: str, *, sealed: bool, just_
         return Trust.TRUSTED  # it has just been begun
     if recorded and recorded not in before:
         return Trust.TAMPERED
-    return Trust.TRUSTED if sealed and just_sealed and recorded else Trust.UNPROVEN
+    return Trust.TRUSTED if sealed and just_sealed else Trust.UNPROVEN

@@ -15,6 +15,7 @@ CASES = [
     (("A", ["A", "B", "C"], "C", True, False), Trust.UNPROVEN),  # by several, as after the controller was restored
     (("C", ["A"], "A", False, False), Trust.UNPROVEN),  # a run was killed before it sealed
     (("A", ["A"], "", True, False), Trust.UNPROVEN),  # another controller's
+    (("A", ["A", "B"], "", True, True), Trust.TRUSTED),  # after the first night of its successor, whose first look told
     (("X", ["A"], "A", True, False), Trust.TAMPERED),  # a row was changed
     (("X", ["X"], "A", True, False), Trust.TAMPERED),  # and sealed by who changed it
     (("X", ["X", "Y"], "A", True, True), Trust.TAMPERED),  # with a past that nobody knows
