@@ -149,6 +149,7 @@ class Executor:
             self._crew.pause(seconds)
             answer = self._crew.eyes.look(self.assignment, self._observer)
             if isinstance(answer, Unseen | Refuse):
+                self._keep(step, answer)
                 return Unknown(last_seen=f"it was done, but looking again did not tell: {answer.because}")
             due = answer.steps if isinstance(answer, Steps) else ()
             reason = next((one.reason for one in due if one.subject == step.subject), "")
