@@ -98,9 +98,14 @@ class _Night:
         if not is_another:
             answer = self._read()
             self._settle()
-        sealed: Any = self._act("store-seal", {"night": self._action.night, "lost": "index" if is_another else ""})
+        sealed = self._seal("index" if is_another else "")
         measured = {key: answer[key] for key in ("stopped", "objects", "bytes", "files", "files_complete") if answer}
         return {**measured, **self._learnt, "ledger_root": sealed["root"]}
+
+    def _seal(self, lost: str) -> Any:
+        """Close the night, whatever time is left: what stays open is a ledger that nobody can vouch for."""
+        request: dict[str, JsonValue] = {"night": self._action.night, "lost": lost}
+        return self._link.program().act("store-seal", request, ACT_TIME)
 
     def _take_back(self) -> None:
         """Open an interrupted ledger for writing, before anybody reads it: that undoes what was only half written."""
