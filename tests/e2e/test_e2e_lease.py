@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,22 @@ def launched(practice: Practice) -> Path:
     return found[0]
 
 
+@contextmanager
+def held_up(practice: Practice) -> Iterator[None]:
+    """Let the operation that runs not end meanwhile, however long a look takes on this machine."""
+    running = remembered(practice) / "operations" / "running"
+    until = time.monotonic() + 60
+    while len(words := running.read_text().split()) < 3:
+        assert time.monotonic() < until, "nothing runs"
+        time.sleep(0.02)
+    group = os.getpgid(int(words[1]))
+    os.killpg(group, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(group, signal.SIGCONT)
+
+
 @pytest.mark.fault(1, 11)
 def test_fault_1_and_11_the_agent_is_killed_while_the_archive_stops(practice: Practice, me: Controller) -> None:
     """The restart goes on without the agent until the archive serves again; the next run builds on its verdict."""
@@ -105,7 +123,8 @@ def test_fault_1_and_11_the_agent_is_killed_while_the_archive_stops(practice: Pr
     run.send_signal(signal.SIGKILL)
     run.communicate()
 
-    beside = me.do("run", "--json")
+    with held_up(practice):
+        beside = me.do("run", "--json")
     assert beside.code == 3
     assert [one["ending"] for one in beside.document["settled"]] == ["unknown"]
     assert endings(beside.document) == []
