@@ -36,7 +36,9 @@ def of_package(package: str, version: str) -> Iterator[Objection]:
         yield Objection("warning", f"{package} {version}: a version that cannot be compared", _compare(package))
         return
     for advisory in ADVISORIES.get(package, ()):
-        if numbers < advisory.fixed and version not in advisory.backported:
+        # 1.12 is 1.12.0.
+        padded = numbers + (0,) * len(advisory.fixed)
+        if padded < advisory.fixed and version not in advisory.backported:
             yield _weakness(package, version, advisory)
 
 

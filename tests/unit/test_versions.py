@@ -34,6 +34,7 @@ def test_the_makers_number_in_a_packages_version(version: str, numbers: tuple[in
         ("1.12.10+dfsg-1", ["CVE-2026-5437 to CVE-2026-5445"]),
         ("1.10.1+dfsg-2+deb12u1", ["CVE-2026-5437 to CVE-2026-5445"]),
         ("1.10.1+dfsg-2", ["CVE-2026-5437 to CVE-2026-5445", "CVE-2023-33466"]),
+        ("1.12", ["CVE-2026-5437 to CVE-2026-5445"]),
         ("1.5.7", ["CVE-2026-5437 to CVE-2026-5445", "CVE-2023-33466", "CVE-2025-0896"]),
     ],
 )
