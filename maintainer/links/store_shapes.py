@@ -7,7 +7,6 @@ from pydantic import Field, TypeAdapter, model_validator
 from maintainer.links.node_shapes import Count, Counts, Line, Path, Sha256, Word
 from maintainer.model.values import Value
 
-Sound = Literal["archive", "baseline", "baselined"]
 Deviant = Literal[
     "missing",
     "unreadable",
@@ -23,6 +22,14 @@ Found = Annotated[tuple[Path, Deviant | Literal["orphan"], dict[Word, int | floa
 Unconfirmed = Annotated[tuple[int, Path, Deviant], Field(strict=False)]
 
 
+class Verified(Value):
+    """How many objects are sound, by what they were last held against."""
+
+    archive: Count
+    baseline: Count
+    baselined: Count
+
+
 class LedgerState(Value):
     root: Sha256
     sealed: bool
@@ -34,7 +41,7 @@ class LedgerState(Value):
     fresh_objects: Count
     fresh_bytes: Count
     ages: list[Annotated[tuple[Count, Count, Count], Field(strict=False)]]
-    verified: dict[Sound, Count]
+    verified: Verified
     deviations: Annotated[list[Found], Field(max_length=200)]
     unlisted: Count
     stopped: Word | Literal[""]
