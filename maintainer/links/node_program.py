@@ -206,17 +206,19 @@ class NodeProgram:
         Raises:
             NodeHeld: somebody else holds the node.
             ActionFailed: the node said that it could not begin.
-            LinkLost: there was no answer that can be believed; launching again is safe.
+            LinkLost: there was no answer that can be believed, or not in time; launching again is safe.
         """
         asked: dict[str, JsonValue] = {"program": program, "request": request, "launch": key, "wait_seconds": wait}
         completed = self._send("act", asked, TO_LAUNCH, seconds=seconds)
-        answer: Any = self._acted(completed, "launch")
+        answer: Any = self._acted(completed, "launch", late=LinkLost)
         return dict(answer)
 
-    def _acted(self, completed: Completed, program: str) -> JsonValue:
+    def _acted(self, completed: Completed, program: str, late: type[MaintainerError] = ActionFailed) -> JsonValue:
         try:
             return parse(completed.stdout, program)
         except Trouble as trouble:
+            if trouble.word == "deadline":
+                raise late(trouble.what, where=self._node, hint=by_name(trouble.hint, self._node)) from None
             raise acting_error(self._node, trouble) from None
         except ValueError as error:
             self._no_answer(ActionFailed, LinkLost, completed, str(error))

@@ -35,6 +35,8 @@ def as_unit(key, seconds, *, gentle):
     argv += ["--property=" + limit for limit in limits]
     argv += ["--", "/usr/bin/python3", "-I", "-S", "-B", archive.path(), "operation", key]
     result = commands.run(argv, _TO_LAUNCH, environment=services.systemctl_environment())
+    if result.status is None:
+        return  # systemd may start it yet: whoever asks for it by its id finds out
     if result.status != 0:
         said = result.output or "status {}".format(result.status)
         raise Failed("the operation could not be launched: " + said, "see `journalctl -u maintainer-{}`".format(key))

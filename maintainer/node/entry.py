@@ -108,7 +108,7 @@ def _act(fields, policy_for):
         _check_lease(fields, program, policy)
         if "launch" in fields:
             getattr(program, "check", _accept)(fields["request"], policy)
-            return envelope.write_answer(_launch(fields, program, policy, deadline))
+            return _launch(fields, program, policy, deadline)
         if getattr(program, "LAUNCHED_ONLY", False):
             raise Refused("{} is only launched, apart from the connection".format(fields["program"]))
         if getattr(program, "GENTLE", False):
@@ -142,7 +142,11 @@ def _launch(fields, program, policy, deadline):
     answer = launching.launch(fields, job, prepared=policy.prepared, gentle=gentle)
     # Who waits here need not be asked again: no second program starts while a service is down.
     wait = min(fields.get("wait_seconds", 0), deadline.left())
-    return dict(answer, **operations.told(job.path, job.key, wait))
+    try:
+        return envelope.write_answer(dict(answer, **operations.told(job.path, job.key, wait)))
+    except Trouble:
+        # It has begun. A sentence in place of an answer would say that it has not.
+        return envelope.write_answer(dict(answer, **operations.BEGUN))
 
 
 def _accept(_request, _policy):

@@ -6,7 +6,7 @@ A second launch of the same id finds the first one, running or ended, and starts
 import time
 
 from maintainer.node import detach, lease, operations, state
-from maintainer.node.envelope import Refused
+from maintainer.node.envelope import Failed, Refused
 
 _TO_START = 5.0
 _TO_END = 5.0
@@ -21,6 +21,7 @@ def launch(fields, job, *, prepared, gentle):
         Held: who asks is not the holder of this node's lease any more.
         Refused: another operation runs, or had this id.
         Failed: it could not be started; then nothing was.
+        DeadlinePassed: time was over before it was known to have begun; a second launch finds out.
     """
     path, key = job.path, job.key
     with state.alone(path) as locked:
@@ -37,7 +38,7 @@ def launch(fields, job, *, prepared, gentle):
                 detach.as_unit(key, job.longest, gentle=gentle)
             else:
                 detach.as_process(job, locked)
-        except BaseException:
+        except (Failed, OSError):
             operations.forget_launch(path, key)
             raise
         _await_start(path, key)

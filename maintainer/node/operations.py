@@ -24,6 +24,8 @@ _FILES_OF_ONE = 2
 _LONGEST_KEPT = 90 * 86400
 _STARTING = 5.0
 _TOLD = ("started_at", "ended_at", "ok", "answer", "error")
+BEGUN = dict(dict.fromkeys(("program", "launched_at", *_TOLD)), state=RUNNING)
+"""What is answered about an operation that was launched and could not be looked at since."""
 
 
 def check_id(value):

@@ -299,6 +299,15 @@ def test_a_node_that_could_not_begin() -> None:
             program.observe("hello", {}, TIME)
 
 
+def test_a_launch_whose_time_was_over_may_have_begun() -> None:
+    """It is asked for again under its id; an action that was not launched has failed by then."""
+    late = node(bad("deadline", "the time is over"))
+    with pytest.raises(LinkLost, match="the time is over"):
+        late.launch("step-1", "restart", {}, 60)
+    with pytest.raises(ActionFailed, match="the time is over"):
+        late.act("restart", {}, TIME)
+
+
 def test_a_question_that_is_too_large() -> None:
     """What the node would not read is not sent."""
     with pytest.raises(CouldNotLook, match="larger than 8 MB"):

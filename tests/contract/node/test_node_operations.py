@@ -84,6 +84,18 @@ def test_a_launch_that_waits_brings_the_verdict(own_node: OwnNode, work: Slow) -
     assert (ended["launch"], ended["state"], ended["answer"]) == ("adopted", "finished", {"said": "done"})
 
 
+def test_what_has_begun_is_never_answered_as_if_it_had_not(own_node: OwnNode, work: Slow) -> None:
+    """The node cannot read how it stands: it says that it runs, and whoever asks next hears why it cannot be told."""
+    work.go()
+    program = own_node.program()
+    program.launch("step-1", "slow", work.request, 60, wait=20)
+    (own_node.state / "operations" / "step-1.json").write_text("{")
+    again = program.launch("step-1", "slow", work.request, 60, wait=1)
+    assert (again["launch"], again["state"]) == ("adopted", "running")
+    with pytest.raises(CouldNotLook):
+        program.observe("operation", {"id": "step-1"}, TIME)
+
+
 @pytest.mark.fault(13)
 def test_fault_13_a_second_launch_adopts_the_first(own_node: OwnNode, work: Slow) -> None:
     """Whether it runs or has ended: nothing is begun a second time."""
@@ -471,3 +483,6 @@ def test_how_a_unit_is_launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "broken").touch()
     with pytest.raises(Failed, match="could not be launched: no bus"):
         detach.as_unit("step-1", 60, gentle=True)
+    script.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr(detach, "_TO_LAUNCH", 0.3)
+    detach.as_unit("step-1", 60, gentle=True)  # not known to have failed: systemd may start it yet
