@@ -10,19 +10,19 @@ from tests.practice_fixture import practice, shared_practice
 
 __all__ = ["practice", "shared_practice"]
 
-LAB, FAULTS, WITHOUT_NODES = "tests/lab/", "tests/lab/test_faults_", "tests/lab/test_lab_old_python.py"
-SHARING = (WITHOUT_NODES, "tests/e2e/", "tests/contract/")
+LABS = ("tests/lab/test_faults_network", "tests/lab/test_faults_", "tests/lab/")
+SHARING = ("tests/lab/test_lab_old_python.py", "tests/e2e/", "tests/contract/")
 
 
 def scope(nodeid: str) -> str:
     """Name the tests that go to one worker, as they share what starts slowly: a module its PACS, the lab its nodes.
 
-    There are two labs, as in each there is more waiting than work.
+    There are three labs, as in each there is more waiting than work.
     """
     file = nodeid.partition("::")[0]
     if file.startswith(SHARING):
         return file
-    return next((lab for lab in (FAULTS, LAB) if file.startswith(lab)), nodeid)
+    return next((lab for lab in LABS if file.startswith(lab)), nodeid)
 
 
 class SharersTogether(LoadScopeScheduling):
@@ -45,6 +45,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def order(item: pytest.Item) -> tuple[bool, int]:
         name = scope(item.nodeid)
-        return name not in {LAB, FAULTS}, -sizes[name]
+        return name not in LABS, -sizes[name]
 
     items.sort(key=order)
