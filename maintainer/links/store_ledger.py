@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from pydantic import JsonValue
 
 from maintainer.archives.product import ArchiveProduct
+from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
 from maintainer.links.operation import carry_out
@@ -65,7 +66,7 @@ def verify(link: NodeLink, look: "Looks", action: VerifyStore, step: str, timeou
         NodeHeld: somebody else holds the node.
         ActionFailed: the node said that it did not succeed.
         LinkLost: the link broke; what was read is in the ledger, and the next run goes on there.
-        CouldNotLook: the index did not answer.
+        CouldNotLook: the index did not answer. What was learnt and read by then is kept, and the ledger is sealed.
     """
     return _Night(link, look, action, step, timeout).run()
 
@@ -86,21 +87,32 @@ class _Night:
         self._link, self._action, self._step = link, action, step
         self._deadline = Deadline(timeout)
         self._rows, self._ask, self._archive = look.rows, look.ask, look.archive
-        self._knows_all = False
+        self._knows_all = self._is_open = False
         self._learnt = {"new": 0, "replaced": 0, "gone": 0}
 
     def run(self) -> dict[str, JsonValue]:
         """Learn what the index has to tell, let the node read, ask the index about what deviates, close the night."""
-        if self._action.quota is None:
-            self._take_back()
-        answer: dict[str, Any] = {}
-        is_another = self._learn()
-        if not is_another:
-            answer = self._read()
-            self._settle()
+        try:
+            is_another, answer = self._work()
+        except (LinkLost, NodeUnreachable):
+            raise
+        except CouldNotLook:
+            if self._is_open:
+                self._seal("")
+            raise
         sealed = self._seal("index" if is_another else "")
         measured = {key: answer[key] for key in ("stopped", "objects", "bytes", "files", "files_complete") if answer}
         return {**measured, **self._learnt, "ledger_root": sealed["root"]}
+
+    def _work(self) -> tuple[bool, dict[str, Any]]:
+        """Answer whether it is another index than it was, and how the reading ended."""
+        if self._action.quota is None:
+            self._take_back()
+        if self._learn():
+            return True, {}
+        answer = self._read()
+        self._settle()
+        return False, answer
 
     def _seal(self, lost: str) -> Any:
         """Close the night, whatever time is left: what stays open is a ledger that nobody can vouch for."""
@@ -124,6 +136,7 @@ class _Night:
             "lost_share": self._action.lost_share,
         }
         seconds = max(1.0, self._deadline.left - keep)
+        self._is_open = True
         return carry_out(self._link, self._step, "store-read", request, timedelta(seconds=seconds))
 
     def _learn(self) -> bool:
@@ -210,4 +223,5 @@ class _Night:
         return {row["path"] for row in self._rows(self._archive.known_sql, {"paths": list(paths)})}
 
     def _act(self, program: str, request: dict[str, JsonValue]) -> JsonValue:
+        self._is_open = True
         return self._link.program().act(program, request, min(ACT_TIME, timedelta(seconds=max(5, self._deadline.left))))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from maintainer.errors import CouldNotLook, LinkLost
 from maintainer.links.store_ledger import _Night
 from maintainer.model.plan import VerifyStore
 
@@ -62,3 +63,39 @@ def test_a_night_is_closed_also_when_its_time_is_over() -> None:
     node: Any = Node()
     told = _Night(node, node, ACTION, "step-1", timedelta(0)).run()
     assert (told["ledger_root"], node.to_seal) == ("R", timedelta(minutes=5))
+
+
+class Silenced(Node):
+    """A node whose index does not answer one kind of question: of "width" before the reading, of "paths" after it."""
+
+    def __init__(self, trouble: Exception, question: str) -> None:
+        super().__init__()
+        self.trouble, self.question, self.sealed = trouble, question, 0
+
+    def rows(self, _text: str, parameters: Any) -> list[dict[str, Any]]:
+        if self.question in parameters:
+            raise self.trouble
+        return [{"place": 1, "objects": 1, "keys": "1", "bytes": 1}] if "width" in parameters else []
+
+    def program(self) -> Any:
+        return SimpleNamespace(act=self._act, launch=self._launch)
+
+    def _launch(self, *_asked: Any, **_wait: Any) -> dict[str, Any]:
+        read = {"stopped": "quota", "objects": 1, "bytes": 1, "seconds": 1.0, "files": 1, "files_complete": True}
+        return {"state": "finished", "ok": True, "answer": {**read, "proof": []}, "error": None}
+
+    def _act(self, program: str, request: Any, timeout: timedelta) -> Any:
+        self.sealed += program == "store-seal"
+        return super()._act(program, request, timeout)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "question", "sealed"),
+    [(CouldNotLook("silent"), "paths", 1), (CouldNotLook("silent"), "width", 0), (LinkLost("lost"), "paths", 0)],
+)
+def test_a_ledger_is_closed_when_the_index_falls_silent(trouble: Exception, question: str, sealed: int) -> None:
+    """What was read is kept, and the step says why it failed; what was not begun or is out of reach is left."""
+    node: Any = Silenced(trouble, question)
+    with pytest.raises(type(trouble), match=str(trouble)):
+        _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
+    assert node.sealed == sealed
