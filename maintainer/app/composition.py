@@ -181,7 +181,8 @@ class Maintainer:
         from maintainer.links.fleet import Fleet  # noqa: PLC0415 (paramiko and psycopg: only for who touches nodes)
 
         holder = self._holder(run_id) if run_id else None
-        fleet = Fleet(self.inventory, run_id or "dry run", self.node_program(), log.history, holder)
+        program, asked = self.node_program(), lambda: self.stop.asked
+        fleet = Fleet(self.inventory, run_id or "dry run", program, log.history, holder, stop_asked=asked)
         self.stop.on_abandon(fleet.cut)
         return fleet
 

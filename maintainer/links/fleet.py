@@ -1,6 +1,6 @@
 """The nodes of an inventory as the engine sees them: an observer for a dry run, an observer and an actor for a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from maintainer.archives.register import product
@@ -16,10 +16,17 @@ class Fleet:
     """Opens links to nodes by name, and can cut all of them."""
 
     def __init__(
-        self, inventory: Inventory, run_id: str, zipapp: bytes, history: History, holder: Holder | None = None
+        self,
+        inventory: Inventory,
+        run_id: str,
+        zipapp: bytes,
+        history: History,
+        holder: Holder | None = None,
+        *,
+        stop_asked: Callable[[], bool] = lambda: False,
     ) -> None:
         self._inventory, self._run_id, self._zipapp, self._history = inventory, run_id, zipapp, history
-        self._holder = holder
+        self._holder, self._stop_asked = holder, stop_asked
         self._open: set[NodeLink] = set()
 
     @contextmanager
@@ -56,7 +63,14 @@ class Fleet:
     def _link(self, name: str) -> Iterator[NodeLink]:
         node = self._inventory.nodes[name]
         not_objects = product(node.store.archive).not_objects if node.store else ()
-        link = NodeLink(name, node, run_id=self._run_id, zipapp=self._zipapp, policy=policy_of(node, not_objects))
+        link = NodeLink(
+            name,
+            node,
+            run_id=self._run_id,
+            zipapp=self._zipapp,
+            policy=policy_of(node, not_objects),
+            stop_asked=self._stop_asked,
+        )
         self._open.add(link)
         try:
             yield link

@@ -1,5 +1,6 @@
 """One node over one SSH connection: made when it is first needed, and made anew after it was lost."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -20,11 +21,22 @@ class NodeLink:
     Every accessor raises `CouldNotLook`, or its kind, when the node or what is asked for is not there.
     """
 
-    def __init__(self, name: str, node: Node, *, run_id: str, zipapp: bytes, policy: dict[str, JsonValue]) -> None:
+    def __init__(
+        self,
+        name: str,
+        node: Node,
+        *,
+        run_id: str,
+        zipapp: bytes,
+        policy: dict[str, JsonValue],
+        stop_asked: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.name, self.node = name, node
         self._run_id, self._zipapp, self._policy = run_id, zipapp, policy
         self.lease: dict[str, JsonValue] | None = None
         """By what the node knows that we may act, once it has said so."""
+        self.stop_asked = stop_asked
+        """Whether what has begun should end as soon as it can be left without harm."""
         self.is_cut = False
         self._open = ExitStack()
         self._ssh: SshLink | None = None

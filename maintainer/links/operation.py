@@ -3,6 +3,7 @@
 The id is the step's, so whoever asks again under it, this run or a later one, gets the one operation that there is.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_answers import Trouble, verdict
 from maintainer.links.node_link import NodeLink
@@ -32,18 +33,31 @@ OFTEN_ENOUGH = 5
 Answer = TypeVar("Answer")
 
 
+class Cancelled(ActionFailed):
+    """It was ended before its time because a stop was asked for; what it had done by then stays done."""
+
+
 def carry_out(
-    link: NodeLink, key: str, program: str, request: dict[str, JsonValue], timeout: timedelta
+    link: NodeLink,
+    key: str,
+    program: str,
+    request: dict[str, JsonValue],
+    timeout: timedelta,
+    *,
+    resumable: bool = False,
 ) -> dict[str, Any]:
-    """Launch it, wait for its end and give what it answered.
+    """Launch it, wait for its end and give what it answered. `resumable`: it is cancelled when a stop is asked for.
 
     Raises:
+        Cancelled: that happened.
         NodeHeld: somebody else holds the node; nothing was begun.
         ActionFailed: the node could not begin, or its verdict is that it did not succeed.
         LinkLost: how it ended is not known: the node could not be asked in time, or there is no verdict.
         CouldNotLook: the node could not be reached, so nothing was begun.
     """
-    return _Following(link, key, program, request, Deadline(timeout)).to_the_end()
+    following = _Following(link, key, program, request, Deadline(timeout))
+    following.resumable = resumable
+    return following.to_the_end()
 
 
 class _Following:
@@ -52,13 +66,14 @@ class _Following:
     ) -> None:
         self._link, self._key, self._program, self._request = link, key, program, request
         self._deadline = deadline
-        self._asked = False
+        self._asked = self._cancelling = self.resumable = False
 
     def to_the_end(self) -> dict[str, Any]:
         found = self._again(self._launch)
         while found["state"] == "running":
             if self._deadline.passed:
                 raise self._unknown(f"it still ran after {self._deadline}")
+            self._heed_stop()
             found = self._again(self._look)
         return self._ended(found)
 
@@ -68,6 +83,13 @@ class _Following:
         self._asked = True
         wait = round(min(LONGEST_WAIT, self._deadline.left), 3)
         return program.launch(self._key, self._program, self._request, self._time_on_node(), wait=wait)
+
+    def _heed_stop(self) -> None:
+        if self.resumable and self._link.stop_asked():
+            self._cancelling = True
+            # Followed to its end all the same, and told again until then.
+            with contextlib.suppress(ActionFailed, CouldNotLook):
+                self._link.program().act("cancel", {"id": self._key}, TO_ANSWER)
 
     def _look(self) -> dict[str, Any]:
         """The node answers at once when it ends: so a restart loses no second, and an hour costs few questions."""
@@ -98,7 +120,10 @@ class _Following:
         try:
             answer = verdict(found, self._program)
         except Trouble as trouble:
-            raise acting_error(self._link.name, trouble) from None
+            error = acting_error(self._link.name, trouble)
+            if self._cancelling and trouble.word == "failed":
+                raise Cancelled(error.what, where=error.where, hint=error.hint) from None
+            raise error from None
         except ValueError as error:
             raise self._unknown(str(error)) from None
         return answer if isinstance(answer, dict) else {}

@@ -15,7 +15,7 @@ from maintainer.archives.product import ArchiveProduct
 from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
-from maintainer.links.operation import carry_out
+from maintainer.links.operation import Cancelled, carry_out
 from maintainer.model.plan import VerifyStore
 
 Rows = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
@@ -30,6 +30,7 @@ TO_SETTLE = 0.15
 LEAST_TO_SETTLE, MOST_TO_SETTLE = 2.0, 180.0
 ACT_TIME = timedelta(minutes=5)
 _ALL = 1 << 60
+_STOPPED = {"stopped": "stop-asked"}
 _CONTENT = {"size", "digest", "bit-rot", "modified"}
 
 
@@ -61,6 +62,8 @@ FROM"""
 
 def verify(link: NodeLink, look: "Looks", action: VerifyStore, step: str, timeout: timedelta) -> dict[str, JsonValue]:
     """Do one night's work on one store; answers what was read, what the index had to tell, and the ledger's root.
+
+    When a stop is asked for, the reading is cancelled and the night closed: the next one goes on there.
 
     Raises:
         NodeHeld: somebody else holds the node.
@@ -101,7 +104,8 @@ class _Night:
                 self._seal("")
             raise
         sealed = self._seal("index" if is_another else "")
-        measured = {key: answer[key] for key in ("stopped", "objects", "bytes", "files", "files_complete") if answer}
+        told = ("stopped", "objects", "bytes", "files", "files_complete")
+        measured: dict[str, JsonValue] = {key: answer[key] for key in told if key in answer}
         return {**measured, **self._learnt, "ledger_root": sealed["root"]}
 
     def _work(self) -> tuple[bool, dict[str, Any]]:
@@ -110,7 +114,7 @@ class _Night:
             self._take_back()
         if self._learn():
             return True, {}
-        answer = self._read()
+        answer = _STOPPED if self._link.stop_asked() else self._read()
         self._settle()
         return False, answer
 
@@ -137,7 +141,11 @@ class _Night:
         }
         seconds = max(1.0, self._deadline.left - keep)
         self._is_open = True
-        return carry_out(self._link, self._step, "store-read", request, timedelta(seconds=seconds))
+        time = timedelta(seconds=seconds)
+        try:
+            return carry_out(self._link, self._step, "store-read", request, time, resumable=True)
+        except Cancelled:
+            return _STOPPED
 
     def _learn(self) -> bool:
         """Tell the ledger what the index lists otherwise; answers whether it is another index than it was."""
@@ -147,7 +155,7 @@ class _Night:
             for start, end, page in self._pages(after, through):
                 if self._tell(start, end, page):
                     return True
-                if self._deadline.left < until:
+                if self._deadline.left < until or self._link.stop_asked():
                     return False
         self._knows_all = True
         return False
@@ -196,7 +204,7 @@ class _Night:
         self._asked = 0
         while (found := self._ask("store-unsettled", {"limit": PAGE}))["objects"] or found["strays"]:
             self._act("store-settle", {**self._about_objects(found["objects"]), **self._about_strays(found["strays"])})
-            if self._deadline.passed:
+            if self._deadline.passed or self._link.stop_asked():
                 return
 
     def _about_objects(self, objects: Sequence[Sequence[Any]]) -> dict[str, JsonValue]:

@@ -1,12 +1,13 @@
 """A night's work on a ledger, as far as it is the controller's: it ends with its time."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from maintainer.errors import CouldNotLook, LinkLost
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost
 from maintainer.links.store_ledger import _Night
 from maintainer.model.plan import VerifyStore
 
@@ -18,10 +19,12 @@ ACTION = VerifyStore(
 class Node:
     """A node on which files that nobody knows never come to an end."""
 
+    name, is_cut = "node", False
     archive = SimpleNamespace(known_sql="", objects_sql="")
 
     def __init__(self) -> None:
         self.settled: list[Any] = []
+        self.stop_asked: Callable[[], bool] = lambda: False
 
     def rows(self, _text: str, _parameters: Any) -> list[dict[str, Any]]:
         return []
@@ -99,3 +102,48 @@ def test_a_ledger_is_closed_when_the_index_falls_silent(trouble: Exception, ques
     with pytest.raises(type(trouble), match=str(trouble)):
         _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
     assert node.sealed == sealed
+
+
+class Interrupted(Silenced):
+    """A node that is asked to stop at its question of that number; its store would take the whole night."""
+
+    def __init__(self, questions: int) -> None:
+        super().__init__(CouldNotLook(""), "nothing")
+        self.questions, self.acted = questions, list[str]()
+        self.stop_asked = lambda: len(self.acted) >= self.questions
+        self.ended: dict[str, Any] = {"class": "failed", "what": "it was cancelled", "hint": ""}
+
+    def program(self) -> Any:
+        return SimpleNamespace(act=self._act, launch=self._launch, observe=self._observe)
+
+    def _launch(self, *_asked: Any, **_wait: Any) -> dict[str, Any]:
+        self.acted.append("store-read")
+        return {"state": "running"}
+
+    def _observe(self, _program: str, _request: Any, _timeout: timedelta) -> dict[str, Any]:
+        assert "cancel" in self.acted, "it is read on and on"
+        return {"state": "finished", "ok": False, "error": self.ended}
+
+    def _act(self, program: str, request: Any, timeout: timedelta) -> Any:
+        self.acted.append(program)
+        return {"state": "finished"} if program == "cancel" else super()._act(program, request, timeout)
+
+
+@pytest.mark.parametrize(
+    ("questions", "acted"),
+    [(0, ["store-settle", "store-seal"]), (1, ["store-read", "cancel", "store-settle", "store-seal"])],
+)
+def test_a_stop_ends_the_reading_and_closes_the_night(questions: int, acted: list[str]) -> None:
+    """What was read by then stays read; a run that is only cut off would leave the ledger open for hours."""
+    node: Any = Interrupted(questions)
+    told = _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
+    assert (node.acted, told["stopped"], told["ledger_root"]) == (acted, "stop-asked", "R")
+    assert len(node.settled) == 1
+
+
+def test_a_reading_that_fails_for_another_reason_while_a_stop_is_asked_for_has_failed() -> None:
+    """Time that is over, say, is no stop."""
+    node: Any = Interrupted(1)
+    node.ended = {"class": "deadline", "what": "its time is over", "hint": ""}
+    with pytest.raises(ActionFailed, match="its time is over"):
+        _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()

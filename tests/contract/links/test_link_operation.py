@@ -19,7 +19,7 @@ from maintainer.links.completed import Completed
 from maintainer.links.lease import Holder, Lease, release_by_person
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_program import NodeProgram, zipapp_bytes
-from maintainer.links.operation import carry_out
+from maintainer.links.operation import Cancelled, carry_out
 from maintainer.model.inventory import Node
 from tests.contract.links import servers
 from tests.contract.links.conftest import _makes
@@ -119,6 +119,25 @@ def test_the_end_is_heard_at_once(links: Links, work: Slow) -> None:
         follow(link, work)
         heard = time.monotonic()
     assert heard - ended[0] < 1
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_a_stop_cancels_what_can_be_resumed(links: Links, work: Slow, resumable: bool) -> None:  # noqa: FBT001 (a case)
+    """Nothing else is: whoever stops a run gets what has begun finished."""
+
+    def stop() -> None:
+        work.await_begin()
+        link.stop_asked = lambda: True
+        if not resumable:
+            time.sleep(1)
+            work.go()
+
+    with Lease(link := links(), A), meanwhile(stop):
+        if resumable:
+            with pytest.raises(Cancelled, match="it was cancelled"):
+                carry_out(link, "step-1", "slow", dict(work.request), TIME, resumable=True)
+        else:
+            assert follow(link, work) == {"said": "done"}
 
 
 @pytest.mark.fault(12)
