@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from maintainer.errors import Exit
 from maintainer.practice.database import SUPERUSER, connect
 from tests.e2e.counting import Counter, counted
-from tests.e2e.driver import Controller, controller, endings, findings, steps
+from tests.e2e.driver import Controller, controller, endings, findings, finished, steps
 from tests.e2e.evidence import differences, evidence, store
 from tests.practice_fixture import Practice
 
@@ -107,6 +108,39 @@ def test_the_first_night(nights: Nights) -> None:
     assert (told["node"], told["coverage"]["within"], told["coverage"]["share"]) == ("practice", "1h", 1.0)
     assert "100% within 1h" in nights.me.here("status").stdout
     assert endings(nights.run()) == []
+
+
+def test_a_run_that_is_stopped_closes_the_night(nights: Nights) -> None:
+    """At this rate it would read for a minute and more; the next night goes on, and the ledger is believed."""
+    nights.me.edit("[tasks.dicom-integrity]\n", '[tasks.dicom-integrity]\nrate = "20 kB"\n')
+    process = nights.me.start("run", "--json", *TASK)
+    until = time.monotonic() + 60
+    while not _read_some(nights):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < until, "it reads nothing"
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    told = finished(process)
+    assert told.code == Exit.INTERRUPTED
+    ((*_, ending),) = endings(told.document)
+    assert ending == "done"
+    measured = told.document["tasks"][0]["steps"][0]["ending"]["measured"]
+    assert measured["stopped"] == "stop-asked"
+    nights.next()
+    plan = nights.plan()
+    assert nights.causes(plan) == []
+    assert steps(plan)
+
+
+def _read_some(nights: Nights) -> bool:
+    """Whether readings were committed already."""
+    for found in nights.practice.folder.parent.rglob("store-ledger.sqlite"):
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"file:{found}?mode=ro", uri=True)) as ledger,
+        ):
+            return bool(ledger.execute("SELECT count(*) FROM objects WHERE looked > 0").fetchone()[0])
+    return False
 
 
 @pytest.mark.fault(38)
