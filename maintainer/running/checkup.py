@@ -101,7 +101,7 @@ def _node(name: str, node: Node, by: Examination) -> _Seen:
     try:
         with by.look(name) as link:
             hello, here = greet(link), by.clock()
-            observer = OneLook(link, _planned(node))  # not with the greeting, which tells the node's time
+            observer = OneLook(link, _planned(node), by.clock)  # not with the greeting, which tells the node's time
             machine = hello.machine_id_sha256
             rows += [*_who(name, hello, hello.clock - here), *_program(name, node, hello, by.program)]
             rows += _places(name, node, hello)

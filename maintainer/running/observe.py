@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from maintainer.errors import CouldNotLook, MaintainerError
 from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Answer, Finding, Unseen
-from maintainer.model.task import AnyTask, Assignment, Observation, Openings, asks_the_node
+from maintainer.model.task import AnyTask, Assignment, Observation, Openings, Question, asks_the_node
 from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import decide
 from maintainer.running.acknowledged import Acknowledgements
@@ -37,7 +37,8 @@ class Eyes(NamedTuple):
 
     def look_at_all(self, assignments: Sequence[Assignment], observer: Observer) -> Iterator[Answer]:
         """Look for several tasks of one node, as of one moment: nothing may be done there before the last answer."""
-        one_look = OneLook(observer, [one for each in assignments for one in self._observations(each)])
+        planned = [one for each in assignments for one in self._observations(each)]
+        one_look = OneLook(observer, planned, self.clock)
         for assignment in assignments:
             yield self._look(assignment, one_look)
 
@@ -49,9 +50,9 @@ class Eyes(NamedTuple):
             return tuple(one for one in asked if not isinstance(one, Openings))
         return ()
 
-    def _look(self, assignment: Assignment, observer: Observer) -> Answer:
+    def _look(self, assignment: Assignment, one_look: "OneLook") -> Answer:
         try:
-            answer = self._answer(assignment, observer)
+            answer = self._answer(assignment, one_look)
         except CouldNotLook as error:
             return Unseen(because=error.said_of(assignment.node), hint=error.hint)
         except MaintainerError:
@@ -65,15 +66,17 @@ class Eyes(NamedTuple):
         told = tuple(mark(assignment.node, assignment.task, one, self.clock()) for one in findings)
         return answer.model_copy(update={"findings": told})
 
-    def _answer(self, assignment: Assignment, observer: Observer) -> Answer:
+    def _answer(self, assignment: Assignment, one_look: "OneLook") -> Answer:
         task, node = self.tasks[assignment.task], self.inventory.nodes[assignment.node]
         answers: dict[str, JsonValue] = {}
-        for fact, observation in task.observe(node, assignment.params).items():
+        asked = task.observe(node, assignment.params)
+        for fact, observation in asked.items():
             if isinstance(observation, Openings):
                 answers[fact] = self._openings(assignment, observation)
             else:
-                answers[fact] = observer.observe(observation)
-        return decide(task, node, assignment.params, answers, self.clock(), asked_at=assignment.asked_at)
+                answers[fact] = one_look.observe(observation)
+        as_of = one_look.as_of(asked.values())
+        return decide(task, node, assignment.params, answers, as_of, asked_at=assignment.asked_at)
 
     def _openings(self, assignment: Assignment, asked: Openings) -> JsonValue:
         name, now = assignment.params.window, self.clock()
@@ -93,10 +96,10 @@ class OneLook:
     Nothing is remembered beyond it: whoever wants to know how things stand now takes another look.
     """
 
-    def __init__(self, observer: Observer, planned: Iterable[Observation]) -> None:
-        self._observer = observer
+    def __init__(self, observer: Observer, planned: Iterable[Observation], clock: Clock) -> None:
+        self._observer, self._clock = observer, clock
         self._planned = [one for one in planned if asks_the_node(one)]
-        self._seen: list[tuple[Observation, JsonValue | CouldNotLook]] = []
+        self._seen: list[tuple[Observation, JsonValue | CouldNotLook, datetime]] = []
 
     def observe(self, observation: Observation) -> JsonValue:
         """Answer as the node's observer would.
@@ -117,11 +120,17 @@ class OneLook:
             if self._answer(one) is _NOT_ASKED and one not in new:
                 new.append(one)
         if new:
-            self._seen += zip(new, self._observer.together(new), strict=True)
+            answers, at = self._observer.together(new), self._clock()
+            self._seen += [(one, answer, at) for one, answer in zip(new, answers, strict=True)]
         return [self._answer(one) for one in observations]
 
+    def as_of(self, questions: Iterable[Question]) -> datetime:
+        """When the oldest of the answers to these was had: much may have been asked since, for other tasks."""
+        asked = list(questions)
+        return min((at for one, _, at in self._seen if one in asked), default=self._clock())
+
     def _answer(self, observation: Observation) -> Any:
-        return next((answer for one, answer in self._seen if one == observation), _NOT_ASKED)
+        return next((answer for one, answer, _ in self._seen if one == observation), _NOT_ASKED)
 
 
 _NOT_ASKED = object()

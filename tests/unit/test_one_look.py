@@ -1,5 +1,6 @@
 """One look at a node: the questions for its program in one request, nothing twice, nothing remembered afterwards."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from maintainer.errors import CouldNotLook
 from maintainer.model.task import NodeQuery, Probe, SqlQuery
 from maintainer.running.observe import OneLook
-from tests.fakes.fake_fleet import FakeNode
+from tests.fakes.fake_fleet import NOW, FakeNode
 from tests.unit.engine_bench import one_node
 
 SERVICES, CLEANUP, UNKNOWN = (NodeQuery(program=name, request={}) for name in ("services", "cleanup", "no-such"))
@@ -18,7 +19,7 @@ ALIVE = Probe(by="select-1")
 def test_what_is_planned_travels_with_the_first_question_for_the_node() -> None:
     """The database is asked by itself and at its turn; the node's program is asked once for all."""
     node = FakeNode()
-    look = OneLook(node, [SERVICES, QUERY, CLEANUP, UNKNOWN])
+    look = OneLook(node, [SERVICES, QUERY, CLEANUP, UNKNOWN], lambda: NOW)
     look.observe(QUERY)
     look.observe(CLEANUP)
     look.observe(SERVICES)
@@ -28,7 +29,7 @@ def test_what_is_planned_travels_with_the_first_question_for_the_node() -> None:
 def test_what_two_tasks_ask_alike_is_asked_once() -> None:
     """Equal questions have one answer, whichever kind they are; other ones have their own."""
     node = FakeNode()
-    look = OneLook(node, [SERVICES, SERVICES])
+    look = OneLook(node, [SERVICES, SERVICES], lambda: NOW)
     for _ in range(2):
         for question in (SERVICES, QUERY, ALIVE):
             assert look.observe(question) == node.observe(question.model_copy())
@@ -38,7 +39,7 @@ def test_what_two_tasks_ask_alike_is_asked_once() -> None:
 def test_the_trouble_of_one_question_is_its_own() -> None:
     """A question without an answer says why each time it is asked, and the others are answered."""
     node = FakeNode()
-    look = OneLook(node, [UNKNOWN, SERVICES])
+    look = OneLook(node, [UNKNOWN, SERVICES], lambda: NOW)
     for _ in range(2):
         with pytest.raises(CouldNotLook, match="no such program"):
             look.observe(UNKNOWN)
@@ -49,7 +50,7 @@ def test_the_trouble_of_one_question_is_its_own() -> None:
 def test_several_at_once_are_answered_in_their_order() -> None:
     """Some of them known, some new, one of them troubled."""
     node = FakeNode()
-    look = OneLook(node, [])
+    look = OneLook(node, [], lambda: NOW)
     services = look.observe(SERVICES)
     first, trouble, third = look.together([CLEANUP, UNKNOWN, SERVICES])
     assert (first, third) == (node.observe(CLEANUP), services)
@@ -78,3 +79,18 @@ def test_a_run_looks_anew_for_each_task(tmp_path: Path) -> None:
     node.when_looked_at = fill_up
     report = one_node(tmp_path, node, tasks=["service-restart", "disk-cleanup"]).run()
     assert [task.answer.kind for task in report.tasks] == ["nothing", "steps"]
+
+
+def test_an_age_is_that_of_the_moment_when_it_was_asked(tmp_path: Path) -> None:
+    """Another task's questions to the database take a day here, and the archive does not grow older by that."""
+    node = FakeNode(archive_started=NOW - timedelta(days=29, hours=12))
+    night = one_node(tmp_path, node, tasks=["disk-cleanup", "db-vacuum", "service-restart"])
+
+    def take_a_day(found: FakeNode) -> None:
+        if isinstance(found.requests[-1][0], SqlQuery):
+            night.now = NOW + timedelta(days=1)
+
+    node.when_looked_at = take_a_day
+    assert [entry.answer.kind for entry in night.plan().entries] == ["nothing"] * 3
+    assert night.now > NOW
+    assert [entry.answer.kind for entry in night.plan().entries] == ["nothing", "nothing", "steps"]
