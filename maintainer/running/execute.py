@@ -19,6 +19,7 @@ from maintainer.model.plan import (
     Step,
     Steps,
     Unseen,
+    VerifyStore,
 )
 from maintainer.model.task import Assignment
 from maintainer.planning.admission import PartnerProof
@@ -116,6 +117,9 @@ class Executor:
             ending = self._act(step, step_id)
             if last and isinstance(ending, Done):
                 ending = self._second_look(step, ending)
+            elif isinstance(step.action, VerifyStore) and isinstance(ending, Failed):
+                # It may have closed the ledger first, whose root is then not yet on record.
+                self._keep(step, self._crew.eyes.look(self.assignment, self._observer))
         finally:
             self._ended(step, ending, step_id)
         return ending
