@@ -35,6 +35,8 @@ def mended(shared_practice: Practice, tmp_path: Path) -> Iterator[Practice]:
         shutil.rmtree(layout.logs / ".maintainer-quarantine", ignore_errors=True)
         for planted in set(layout.logs.glob("*.log.*")) - rotated:
             planted.unlink()
+        # Who held the node, and what was launched there, is that test's, whose controller may have been killed.
+        shutil.rmtree(layout.home / ".local" / "state" / "maintainer", ignore_errors=True)
         revive(shared_practice)
 
 

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,8 +75,17 @@ class Disk:
         self._run(sys.executable, "-S", "-c", CUT, str(self.mount_point))
 
     def power_off(self) -> None:
-        """Unmount it; whoever had files open there has to be gone."""
-        self._run("umount", str(self.mount_point))
+        """Unmount it once whoever had files open there is gone; who was killed may take a moment to end."""
+        until = time.monotonic() + 60
+        while True:
+            try:
+                self._run("umount", str(self.mount_point))
+            except subprocess.CalledProcessError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def detach(self) -> None:
         if self._device:
