@@ -56,6 +56,7 @@ def up(slices: int, size: int) -> None:
     started = Lab.up(NAME)
     try:
         started.load(slices, size=size)
+        click.echo(started.controller.inventory.read_text("utf-8"))
         click.echo(_welcome(started))
         signal.pause()
     except KeyboardInterrupt:
