@@ -26,6 +26,7 @@ from maintainer.model.plan import (
 )
 from maintainer.model.service import CommandService, UnitService
 from maintainer.model.task import (
+    Deviant,
     Facts,
     NodeQuery,
     Observation,
@@ -60,6 +61,7 @@ __all__ = [
     "DatabaseServer",
     "DayRule",
     "Decision",
+    "Deviant",
     "Drain",
     "Duration",
     "Facts",

@@ -26,17 +26,7 @@ class IntegrityParams(sdk.Params):
 
 class Deviation(sdk.Seen):
     path: str
-    verdict: Literal[
-        "missing",
-        "unreadable",
-        "size",
-        "digest",
-        "bit-rot",
-        "modified",
-        "header",
-        "executable-preamble",
-        "orphan",
-    ]
+    verdict: sdk.Deviant | Literal["orphan"]
     evidence: dict[str, str | int | float | bool | None] = {}
 
 

@@ -5,18 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, TypeAdapter, model_validator
 
 from maintainer.links.node_shapes import Count, Counts, Line, Path, Sha256, Word
+from maintainer.model.task import Deviant
 from maintainer.model.values import Value
 
-Deviant = Literal[
-    "missing",
-    "unreadable",
-    "size",
-    "digest",
-    "bit-rot",
-    "modified",
-    "header",
-    "executable-preamble",
-]
 Found = Annotated[tuple[Path, Deviant | Literal["orphan"], dict[Word, int | float | Word]], Field(strict=False)]
 """Path, verdict, evidence."""
 Unconfirmed = Annotated[tuple[int, Path, Deviant], Field(strict=False)]

@@ -46,6 +46,10 @@ class Probe(Value):
     by: Literal["c-echo", "select-1", "canary", "mounts"]
 
 
+Deviant = Literal["missing", "unreadable", "size", "digest", "bit-rot", "modified", "header", "executable-preamble"]
+"""What can be wrong with an object of a store. A file that the index does not know is an orphan, and no object."""
+
+
 class StoreScan(Value):
     """Compare the archive's index with its store, both ways; answers what `tasks.integrity_facts.Scan` describes.
 
