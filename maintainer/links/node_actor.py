@@ -32,11 +32,11 @@ class NodeActor:
             CouldNotLook: it was never sent.
         """
         match action:
-            case Sql(text=text):
+            case Sql(text=text, settings=settings):
                 # The database knows no leases.
                 self._lease.check()
                 with self._link.acting() as session:
-                    return session.perform(text, timeout)
+                    return session.perform(text, timeout, settings)
             case RestartServices(services=services, stop_first=stop_first):
                 if stop_first:
                     self._outage.begins()

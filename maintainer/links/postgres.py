@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 import psycopg
@@ -24,6 +24,7 @@ from maintainer.links.postgres_login import Connection, connect
 from maintainer.links.ssh import NoAnswer
 from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database
+from maintainer.model.plan import Setting
 
 _CONNECT_WITHIN = timedelta(seconds=10)
 _GRACE = timedelta(seconds=5)
@@ -189,8 +190,10 @@ class ReadingSession(_Session):
 class ActingSession(_Session):
     """For steps: one statement at a time, outside any transaction block."""
 
-    def perform(self, text: str, timeout: timedelta) -> dict[str, Any]:
-        """Run one statement; answers how many seconds it took and how many notices came.
+    def perform(
+        self, text: str, timeout: timedelta, settings: Mapping[Setting, int | str] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Run one statement, with settings of its own; answers how many seconds it took and how many notices came.
 
         Raises:
             ActionFailed: the server says that it did not succeed.
@@ -198,11 +201,12 @@ class ActingSession(_Session):
         """
         # Building an index concurrently waits for older snapshots under lock_timeout, while nobody waits for it.
         lock = timedelta(0) if _CONCURRENTLY.match(text) else _LOCK_WITHIN
+        chosen = {name: str(value) for name, value in settings.items()}
         limits = {"statement_timeout": _milliseconds(timeout), "lock_timeout": _milliseconds(lock)}
         begun = time.monotonic()
         try:
             with self._no_longer_than(timeout), self._counted_notices() as notices:
-                _set(self._connection, _FOR_ALL | limits)
+                _set(self._connection, chosen | _FOR_ALL | limits)
                 # Binary results mean the extended protocol: one statement only, and none smuggled in behind it.
                 self._connection.execute(text.encode(), binary=True)
         except psycopg.Error as error:

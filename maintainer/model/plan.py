@@ -18,11 +18,26 @@ from maintainer.model.values import Duration, Name, Value
 FORMAT = "maintainer.plan/1"
 
 
+Setting = Literal[
+    "maintenance_work_mem",
+    "max_parallel_maintenance_workers",
+    "vacuum_buffer_usage_limit",
+    "vacuum_cost_delay",
+    "vacuum_cost_limit",
+]
+"""Settings of PostgreSQL that say how much of the server a statement may take, and nothing else."""
+
+
 class Sql(Value):
-    """One statement in the node's database, outside any transaction block."""
+    """One statement in the node's database, outside any transaction block.
+
+    `settings` hold for it alone; one that the server's version does not know is left out. They follow from how busy the
+    clinic is when somebody looks, so that they are no part of what is approved.
+    """
 
     kind: Literal["sql"] = "sql"
     text: str
+    settings: dict[Setting, int | str] = {}
 
 
 class RestartServices(Value):
@@ -88,6 +103,7 @@ class VerifyStore(Value):
     quota: int | None = Field(ge=0, description="bytes to read; none: as many as the time allows")
     rate: int | None = Field(ge=1, description="bytes a second at most")
     threads: int = Field(ge=1, le=16)
+    pause_above: int = Field(ge=0, description="bytes a second over the archive's DICOM port while nothing is read")
     grace: Duration = Field(description="a younger file may not be indexed yet")
     lost_share: float = Field(gt=0, le=1, description="from here on it is a lost mount or another database")
 
@@ -102,6 +118,11 @@ class ProveService(Value):
 Action = Annotated[
     Sql | RestartServices | NodeOperation | Drain | Reboot | ProveService | VerifyStore, Field(discriminator="kind")
 ]
+
+
+def effect(action: Action) -> dict[str, JsonValue]:
+    """Everything about an action that matters to whoever approves it."""
+    return action.model_dump(mode="json", exclude={"settings"})
 
 
 class Risk(StrEnum):
@@ -228,11 +249,7 @@ class Plan(Value):
 
     def digest(self) -> str:
         """SHA-256 over the effects alone: titles, reasons and findings may be reworded without a new approval."""
-        effects = [
-            [e.node, e.task, s.subject, s.risk.value, s.action.model_dump(mode="json")]
-            for e in self.entries
-            for s in e.steps
-        ]
+        effects = [[e.node, e.task, s.subject, s.risk.value, effect(s.action)] for e in self.entries for s in e.steps]
         scope = [self.format, self.site, self.inventory, self.expires_at.isoformat(), effects]
         asked = [[e.node, e.task, e.asked_at.isoformat()] for e in self.entries if e.asked_at]
         scope += [asked] if asked else []

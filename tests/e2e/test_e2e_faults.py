@@ -27,8 +27,12 @@ def _quarantine(root: str) -> dict[str, Any]:
     return {"kind": "node-operation", "program": "quarantine", "request": {"root": root}}
 
 
-VACUUM = {"kind": "sql", "text": 'VACUUM (ANALYZE, TRUNCATE FALSE, SKIP_LOCKED) "public"."access_log"'}
-REBUILD = {"kind": "sql", "text": 'REINDEX INDEX CONCURRENTLY "public"."send_queue_due"'}
+def _sql(text: str) -> dict[str, Any]:
+    return {"kind": "sql", "text": text, "settings": {}}
+
+
+VACUUM = _sql('VACUUM (ANALYZE, TRUNCATE FALSE, SKIP_LOCKED) "public"."access_log"')
+REBUILD = _sql('REINDEX INDEX CONCURRENTLY "public"."send_queue_due"')
 RESTART = {"kind": "restart-services", "services": ["archive"], "stop_first": ["archive"]}
 PROOF = {"kind": "prove-service", "within": "2m"}
 EXPECTED = {

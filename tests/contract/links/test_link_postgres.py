@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,6 +184,18 @@ def test_acting_runs_what_needs_no_transaction(acting: ActingSession) -> None:
     assert measured["seconds"] >= 0
     assert measured["notices"] > 0
     assert acting.perform('REINDEX INDEX CONCURRENTLY "study_pkey"', PLENTY)["notices"] == 0
+
+
+def test_a_statement_has_settings_of_its_own(acting: ActingSession, postgres: Postgres) -> None:
+    """How much of the server it may take goes with it; what this version does not know is left out."""
+    postgres.sql("CREATE TABLE seen (cost int)", "ALTER TABLE seen OWNER TO maintainer")
+    note = "INSERT INTO seen SELECT current_setting('vacuum_cost_limit')::int"
+    unknown: Any = {"setting_of_version_99": 1}
+    acting.perform(note, PLENTY, {"vacuum_cost_limit": 1234, **unknown})
+    assert postgres.sql("SELECT cost FROM seen") == [(1234,)]
+    with pytest.raises(ActionFailed, match="22023"):
+        acting.perform(note, PLENTY, {"vacuum_cost_limit": "plenty"})
+    assert postgres.sql("SELECT count(*) FROM seen") == [(1,)]
 
 
 def test_acting_takes_one_statement(acting: ActingSession, postgres: Postgres) -> None:
