@@ -196,10 +196,10 @@ def place(path):
     return zlib.crc32(path.encode("utf-8", "surrogatepass"))
 
 
-def deviate(opened, row, word, evidence):
+def deviate(opened, row, word, evidence, at):
     """Note what is wrong with an object; what was known of it while it was good stays."""
     code = _CODES[word]
-    opened.execute("UPDATE objects SET verdict = ?, looked = ? WHERE key = ?", (code, now(), row.key))
+    opened.execute("UPDATE objects SET verdict = ?, looked = ? WHERE key = ?", (code, at, row.key))
     known = first(opened, "SELECT settled FROM deviations WHERE key = ?", (row.key,))
     settled = known[0] if known and row.verdict == code else 0
     text = json.dumps(evidence, sort_keys=True)

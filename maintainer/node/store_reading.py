@@ -25,6 +25,7 @@ _SELECT = "SELECT key, path, size, kind, algorithm, digest, good, mtime_ns, sha2
 _FRESH = "WHERE looked = 0 ORDER BY size LIMIT ?"
 _DEVIANT = "WHERE key IN (SELECT key FROM deviations) AND verdict < ? AND looked < ? ORDER BY looked LIMIT ?"
 _OLDEST = "WHERE looked < ? ORDER BY looked, size LIMIT ?"
+_NEWEST = "SELECT coalesce(max(looked), 0) FROM objects"
 
 
 class Pace:
@@ -55,7 +56,8 @@ class Reading:
         self._opened, self._store, self._quota, self._deadline = opened, store, quota, deadline
         self._threads, self._lost_share, self._rate = threads, lost_share, rate
         self._batch_bytes = min(_BATCH_BYTES, rate * COMMIT_EVERY) if rate else _BATCH_BYTES
-        self._began = ledger.now()
+        # Not the clock alone: it may have been set back since, and two nights of a small store may lie in one second.
+        self._began = max(ledger.now(), ledger.first(opened, _NEWEST)[0] + 1)
         self._deviants = _DEVIANTS
 
     def run(self):
@@ -110,9 +112,9 @@ class Reading:
     def _keep(self, row, reading):
         self.objects += 1
         self.bytes += reading.size
-        judged = judge(row, reading, ledger.now())
+        judged = judge(row, reading, self._now())
         if judged.word:
-            ledger.deviate(self._opened, row, judged.word, judged.evidence)
+            ledger.deviate(self._opened, row, judged.word, judged.evidence, self._now())
         if judged.word in ledger.DEVIATIONS_OF_CONTENT:
             self.surprises += row.verdict < ledger.FIRST_DEVIATION
         else:
@@ -120,7 +122,7 @@ class Reading:
 
     def _found_as_it_was(self, row, reading, judged):
         """The content is the archive's or our own earlier one, whatever form it has."""
-        now = ledger.now()
+        now = self._now()
         values = (now, now, reading.mtime_ns, reading.digests["sha256"], row.key)
         query = "UPDATE objects SET looked = ?, good = ?, mtime_ns = ?, sha256 = ? WHERE key = ?"
         self._opened.execute(query, values)
@@ -128,6 +130,9 @@ class Reading:
             self._opened.execute("UPDATE objects SET verdict = ? WHERE key = ?", (judged.sound, row.key))
             if row.verdict >= ledger.FIRST_DEVIATION:
                 self._opened.execute("DELETE FROM deviations WHERE key = ?", (row.key,))
+
+    def _now(self):
+        return max(ledger.now(), self._began)
 
     def _check_surprises(self):
         if self._is_lost():

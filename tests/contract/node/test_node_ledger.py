@@ -200,6 +200,16 @@ def test_a_quota_takes_the_oldest(node: OwnNode) -> None:
         assert opened.execute("SELECT key FROM objects ORDER BY looked DESC LIMIT 1").fetchone() == (4,)
 
 
+@pytest.mark.parametrize("seconds", [0, 3600], ids=["in the same second", "after the clock was set back"])
+def test_the_next_night_reads_again_whatever_the_clock_says(node: OwnNode, seconds: int) -> None:
+    """What was read in the night before is due again also when its time is this moment, or still to come."""
+    learn(node, *map(row, range(6)))
+    read(node)
+    age(node, -seconds)
+    for _ in range(5):
+        assert (read(node)["objects"], read(node)["stopped"]) == (6, "nothing-left")
+
+
 def test_before_all_is_learnt_no_file_is_a_stray(node: OwnNode) -> None:
     """Without the walk, files that the ledger does not know yet are not held against it."""
     learn(node, row(0), through=1)
