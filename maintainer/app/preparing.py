@@ -36,5 +36,5 @@ def preparation(
         sources=check_sources(sources or [own_address(name, node.address, node.ssh.port)]),
         policy=installed_policy(node, archive.not_objects if archive else (), programs_in(program), windows),
         program=program,
-        tables=index_tables([archive.objects_sql, archive.known_sql]) if archive else (),
+        tables=index_tables(archive.queries) if archive else (),
     )

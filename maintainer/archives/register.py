@@ -31,6 +31,7 @@ def product(name: str) -> ArchiveProduct:
         not_objects=_NOT_OBJECTS[name],
         objects_sql=_sql(f"{name}_objects.sql"),
         known_sql=_sql(f"{name}_known.sql"),
+        copies_sql=_sql(f"{name}_copies.sql"),
     )
 
 

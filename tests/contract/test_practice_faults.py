@@ -231,9 +231,11 @@ def test_the_archives_queries_answer_what_they_promise(shared_practice: Practice
             seen.extend(page)
         paths = [str(path) for _, path, *_ in seen]
         known = database.execute(practice_archive.known_sql, {"paths": [*paths[:3], "no/such.dcm"]}).fetchall()
+        copies = database.execute(practice_archive.copies_sql, {"uids": [seen[-1][-1], "1.2.3"]}).fetchall()
     assert len(set(paths)) == 116
     assert sorted(str(path) for (path,) in known) == sorted(paths[:3])
-    key, path, size, algorithm, digest, kind = seen[-1]
+    key, path, size, algorithm, digest, kind, sop_instance_uid = seen[-1]
+    assert copies == [(sop_instance_uid, path, size, algorithm, digest)]
     assert isinstance(key, int)
     assert kind == "dicom"
     file = shared_practice.layout.store / str(path)
