@@ -31,6 +31,7 @@ from bench.fleet_peers import STATUS, ansible, pyinfra
 from bench.sshd_fleet import PORT, Hosts, hosts
 from bench.table import Row, not_measured, table, times_faster, times_of_peer, within
 from maintainer.app import load
+from maintainer.links.node_bytecode import with_bytecode
 from maintainer.links.node_program import BOOTSTRAP, zipapp_bytes
 from maintainer.planning.database import SERVER
 from maintainer.planning.policy import policy_of
@@ -171,7 +172,7 @@ def _bare(job: bytes) -> None:
 def job(path: Path, fleet: Hosts, database: dict[str, Any]) -> Job:
     """What the bare threads send: the bytes and queries that ours sends."""
     node = next(iter(load(path).inventory.nodes.values()))
-    program = zipapp_bytes([files("tasks.node")])
+    program = with_bytecode(zipapp_bytes([files("tasks.node")]), PROGRAMS)
     questions = [{"program": name, "request": {}} for name in PROGRAMS]
     envelope = {"format": "maintainer.node/2", "verb": "observe", "deadline_seconds": 60, "policy": policy_of(node, ())}
     request = b"%d\n" % len(program) + program + json.dumps({**envelope, "questions": questions}).encode()

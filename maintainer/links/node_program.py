@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, NodeHeld, UsageError
 from maintainer.links.completed import Completed
 from maintainer.links.node_answers import FORMAT, MAX_BYTES, Outcome, Trouble, Undocumented, parse, parse_all
+from maintainer.links.node_bytecode import with_bytecode
 from maintainer.links.node_silence import explain
 
 Run = Callable[[str, bytes, timedelta], Completed]
@@ -142,7 +143,7 @@ class NodeProgram:
         self._node, self._run, self._policy, self._prepared = node, run, policy, prepared
         self._lease = lease
         self._command = CALL_PREPARED if prepared else BOOTSTRAP_SUDO if sudo else BOOTSTRAP
-        self._first = b"" if prepared else b"%d\n" % len(zipapp) + zipapp
+        self._zipapp = zipapp
 
     def observe(self, program: str, request: dict[str, JsonValue], timeout: timedelta) -> JsonValue:
         """Ask one observing program.
@@ -164,9 +165,10 @@ class NodeProgram:
             CouldNotLook: none of them has an answer.
         """
         asked: list[JsonValue] = [dict(question._asdict()) for question in questions]
-        completed = self._send("observe", {"questions": asked}, timeout)
+        programs = [question.program for question in questions]
+        completed = self._send("observe", {"questions": asked}, timeout, with_bytecode(self._zipapp, programs))
         try:
-            found = parse_all(completed.stdout, [question.program for question in questions])
+            found = parse_all(completed.stdout, programs)
         except Trouble as trouble:
             raise self._said(trouble) from None
         except ValueError as error:
@@ -193,7 +195,8 @@ class NodeProgram:
             ActionFailed: the node said that it did not succeed, or could not begin.
             LinkLost: there was no answer that can be believed, so that it may or may not have happened.
         """
-        return self._acted(self._send("act", {"program": program, "request": request}, timeout), program)
+        asked: dict[str, JsonValue] = {"program": program, "request": request}
+        return self._acted(self._send("act", asked, timeout, self._zipapp), program)
 
     def launch(
         self, key: str, program: str, request: dict[str, JsonValue], seconds: float, *, wait: float = 0
@@ -209,7 +212,7 @@ class NodeProgram:
             LinkLost: there was no answer that can be believed, or not in time; launching again is safe.
         """
         asked: dict[str, JsonValue] = {"program": program, "request": request, "launch": key, "wait_seconds": wait}
-        completed = self._send("act", asked, TO_LAUNCH, seconds=seconds)
+        completed = self._send("act", asked, TO_LAUNCH, self._zipapp, seconds=seconds)
         answer: Any = self._acted(completed, "launch", late=LinkLost)
         return dict(answer)
 
@@ -228,6 +231,7 @@ class NodeProgram:
         verb: str,
         asked: dict[str, JsonValue],
         timeout: timedelta,
+        program: bytes,
         *,
         seconds: float = 0,
     ) -> Completed:
@@ -237,7 +241,8 @@ class NodeProgram:
         text = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode()
         if len(text) > MAX_BYTES:
             raise CouldNotLook("the question is larger than 8 MB", where=self._node, hint="ask for less at once")
-        return self._run(self._command, self._first + text, timeout)
+        sent = b"" if self._prepared else b"%d\n" % len(program) + program
+        return self._run(self._command, sent + text, timeout)
 
     def _no_answer(
         self, not_begun: type[MaintainerError], unclear: type[MaintainerError], completed: Completed, why: str

@@ -32,7 +32,7 @@ def run(request, policy, deadline):
         raise ValueError("processes takes no request")
     found: Dict[str, Any] = {}
     for name in sorted(policy.services):
-        state = services.state_of(policy.services[name], deadline.left())
+        state = services.seen(policy.services[name], deadline.left())
         if state.state == services.RUNNING and state.pid:
             found[name] = _service(policy.services[name], state.pid)
     return found

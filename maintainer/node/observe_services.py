@@ -10,4 +10,4 @@ def run(request, policy, deadline):
 
 
 def _state(service, deadline):
-    return dict(services.state_of(service, deadline.left())._asdict())
+    return dict(services.seen(service, deadline.left())._asdict())

@@ -18,6 +18,7 @@ _PROPERTIES = "LoadState,ActiveState,SubState,MainPID,ActiveEnterTimestampMonoto
 _SLACK = timedelta(seconds=60)
 _STATUS_SECONDS = 30
 _SILENT = "systemctl did not answer"
+_SEEN: "dict[object, State]" = {}
 
 
 class State(NamedTuple):
@@ -43,6 +44,13 @@ def state_of(service, seconds):
         return _unit_state(service, seconds) if isinstance(service, Unit) else _command_state(service, seconds)
     except OSError as error:
         return _unknown("the status could not be asked for: {}".format(error.strerror))
+
+
+def seen(service, seconds):
+    """The state as the questions of one look see it, asked for once: a process answers one request and ends."""
+    if service not in _SEEN:
+        _SEEN[service] = state_of(service, seconds)
+    return _SEEN[service]
 
 
 def lives(state):

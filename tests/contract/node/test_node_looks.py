@@ -1,5 +1,10 @@
 """Several questions in one request to the real program: one start of Python, and each its own answer or trouble."""
 
+import importlib.util
+import io
+import json
+import subprocess
+import zipfile
 from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -8,8 +13,10 @@ from typing import Any
 import pytest
 
 from maintainer.errors import CouldNotLook
-from maintainer.links.node_program import OutOfTime, Question, zipapp_bytes
-from tests.contract.node.own_node import OwnNode, interpreters
+from maintainer.links.node_answers import FORMAT
+from maintainer.links.node_bytecode import with_bytecode
+from maintainer.links.node_program import BOOTSTRAP, OutOfTime, Question, zipapp_bytes
+from tests.contract.node.own_node import OwnNode, interpreters, run_with
 from tests.contract.node.prepared import prepare
 
 TIME = timedelta(seconds=30)
@@ -52,6 +59,28 @@ def test_one_look_answers_each_question(own_node: OwnNode, python: str) -> None:
     assert isinstance(cleanup, dict)
     assert cleanup["spool"]["files"] == 1  # type: ignore[index,call-overload]  # (a mapping, by contract)
     assert services == own_node.observe("services")
+
+
+@pytest.mark.parametrize("python", interpreters())
+def test_bytecode_is_taken_by_a_python_of_its_own_kind_alone(own_node: OwnNode, tmp_path: Path, python: str) -> None:
+    """Told apart by a source that was changed afterwards: any other Python compiles that one."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    (folder / "observe_which.py").write_text("def run(request, policy, deadline):\n    return 'bytecode'\n")
+    raw = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(with_bytecode(zipapp_bytes([folder]), ["which"]))) as given,
+        zipfile.ZipFile(raw, "w") as changed,
+    ):
+        for name in given.namelist():
+            changed.writestr(name, given.read(name).replace(b"return 'bytecode'", b"return 'source'"))
+    request = {"format": FORMAT, "verb": "observe", "deadline_seconds": 20, "policy": own_node.policy}
+    text = json.dumps({**request, "questions": [{"program": "which", "request": {}}]}).encode()
+    sent = b"%d\n" % len(raw.getvalue()) + raw.getvalue() + text
+    answer = json.loads(run_with(python)(BOOTSTRAP, sent, TIME).stdout)["answers"][0]["answer"]
+    asked = [python, "-c", "import importlib.util as u; print(u.MAGIC_NUMBER.hex())"]
+    magic = subprocess.run(asked, capture_output=True, check=True, text=True).stdout.strip()
+    assert answer == ("bytecode" if magic == importlib.util.MAGIC_NUMBER.hex() else "source")
 
 
 def test_programs_of_every_bad_kind_hide_no_other(third_party: OwnNode) -> None:
