@@ -3,10 +3,10 @@
     python -m bench.fleet [HOSTS] [ENVIRONMENT-WITH-PEERS]
 
 Each is a command started from cold that looks at what four tasks need on each host: the state of its service, what the
-service's processes hold, what lies in a folder to be cleaned, whether the database answers, and four queries. Ours and
-the bare threads (`fleet_bare.py`) ask in one request and through a tunnel, the peers as `fleet_peers.py` says. Rounds
-alternate, and the best of each counts. Hosts and peers share this machine's processors, so that what a host spends
-counts as well.
+service's processes hold, what lies in a folder to be cleaned, whether the database answers, and the tasks' queries.
+Ours and the bare threads (`fleet_bare.py`) ask in one request and through a tunnel, the peers as `fleet_peers.py` says.
+Rounds alternate, and the best of each counts. Hosts and peers share this machine's processors, so that what a host
+spends counts as well.
 
 ENVIRONMENT-WITH-PEERS is `.venv-peers`, where `make bench` installs them, if none is given. Root runs all of it in
 namespaces of its own for network, processes and mounts, in which nothing can be left behind.
@@ -30,15 +30,13 @@ from bench.fleet_bare import Job
 from bench.fleet_peers import STATUS, ansible, pyinfra
 from bench.sshd_fleet import PORT, Hosts, hosts
 from bench.table import Row, not_measured, table, times_faster, times_of_peer, within
-from maintainer.app import load
+from maintainer.app.installed import load, register
 from maintainer.links.node_bytecode import with_bytecode
 from maintainer.links.node_program import BOOTSTRAP, zipapp_bytes
-from maintainer.planning.database import SERVER
+from maintainer.model.task import SqlQuery
 from maintainer.planning.policy import policy_of
 from maintainer.practice.layout import Ports
 from maintainer.practice.pacs import PracticePacs
-from tasks.db_reindex import DENSITY, INDEXES
-from tasks.db_vacuum import TABLES
 
 PEERS = Path(__file__).parent.parent / ".venv-peers"
 HOSTS = 50
@@ -46,9 +44,8 @@ MANY = 500
 ROUNDS = 3
 LONGEST = 900
 """Seconds after which all of it ends by itself."""
-LIMITS = {"smallest": 1_000_000, "measure_up_to": 2_000_000_000}
+TASKS = ("service-restart", "db-vacuum", "db-reindex", "disk-cleanup")
 PROGRAMS = ("services", "processes", "cleanup")
-QUERIES = (TABLES, SERVER.text, INDEXES, DENSITY)
 # Of ten that wait for their login each further one is refused: fewer than fifty threads open at once.
 FEW_STARTUPS = "10:100:10"
 
@@ -122,8 +119,7 @@ def _rows(count: int, peers: Path | None, pacs: PracticePacs) -> Iterator[Row]:
 def _beside_peers(fleet: Hosts, peers: Path | None, pacs: PracticePacs) -> Iterator[Row]:
     path, name = inventory(fleet, pacs, fleet.addresses), f"dry run, {len(fleet.addresses)} hosts"
     database = {"port": pacs.ports.database, "dbname": "pacs", "user": "maintainer", "password": _password(pacs)}
-    queries = ["SELECT 1"]
-    queries += [text % {key: str(value) for key, value in LIMITS.items()} if "%(" in text else text for text in QUERIES]
+    queries = ["SELECT 1", *(text % parameters if parameters else text for text, parameters in asked(path))]
     bare = json.dumps(job(path, fleet, database)).encode()
     measures: dict[str, Measure] = {"ours": lambda: ours(path), "paramiko threads": lambda: _bare(bare)}
     if peers:
@@ -185,8 +181,17 @@ def job(path: Path, fleet: Hosts, database: dict[str, Any]) -> Job:
         "command": BOOTSTRAP,
         "request": request.decode("latin-1"),
         "database": database,
-        "queries": [(text, LIMITS if "%(" in text else {}) for text in QUERIES],
+        "queries": asked(path),
     }
+
+
+def asked(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Give the queries that the tasks ask of a node's database, with their parameters, each once."""
+    loaded, tasks = load(path), register()
+    name, node = next(iter(loaded.inventory.nodes.items()))
+    mine = [tasks[one.task].observe(node, one.params) for one in loaded.assignments if one.node == name]
+    queries = [query for questions in mine for query in questions.values() if isinstance(query, SqlQuery)]
+    return [(query.text, query.parameters) for number, query in enumerate(queries) if query not in queries[:number]]
 
 
 def inventory(fleet: Hosts, pacs: PracticePacs, addresses: tuple[str, ...]) -> Path:
@@ -204,8 +209,7 @@ parallel = 50
 opens = "00:00"
 closes = "00:00"
 """
-    names = ("service-restart", "db-vacuum", "db-reindex", "disk-cleanup")
-    tasks = "".join(f'[tasks.{name}]\nwindow = "w"\n' for name in names)
+    tasks = "".join(f'[tasks.{name}]\nwindow = "w"\n' for name in TASKS)
     nodes = "".join(
         f"""
 [nodes.n{number}]

@@ -2,7 +2,7 @@
 
 Each asks by its own means and in its own way, one command or module a fact: the state of a service; its processes,
 their memory and the deleted files that they have mapped; files that are due, quarantined ones, the room that is left;
-whether the database answers, and four queries, by psql on the host. They compare and decide nothing.
+whether the database answers, and the tasks' queries, by psql on the host. They compare and decide nothing.
 """
 
 import json
