@@ -75,6 +75,7 @@ class _Night:
             quota=quota,
             rate=params.rate,
             threads=params.threads,
+            pause_above=params.pause_above,
             grace=params.grace,
             lost_share=params.surprise_share,
         )
@@ -169,7 +170,7 @@ class _Night:
                 "bytes_a_second": self._ledger.speed if self._ledger else None,
                 "share_read": round(self._coverage.share, 3),
             }
-            advice = "raise at_most, rate or threads, or verify_all_within, in [tasks.dicom-integrity]"
+            advice = "raise at_most, rate, threads or pause_above, or verify_all_within, in [tasks.dicom-integrity]"
             yield about_store("coverage-late", evidence, advice)
 
 

@@ -21,6 +21,9 @@ class IntegrityParams(sdk.Params):
         0.01, gt=0, le=1, description="with a ledger: when more than this share changes in a night, nothing is believed"
     )
     rate: sdk.Size | None = sdk.Field(None, description="with a ledger: read at most so many bytes a second")
+    pause_above: sdk.Size = sdk.Field(
+        10**6, description="with a ledger: read nothing while more bytes a second move over the archive's DICOM port"
+    )
     threads: int = sdk.Field(1, ge=1, le=16, description="with a ledger: read so many objects at once")
 
 

@@ -31,6 +31,10 @@ LEAST_TO_SETTLE, MOST_TO_SETTLE = 2.0, 180.0
 ACT_TIME = timedelta(minutes=5)
 _ALL = 1 << 60
 _STOPPED = {"stopped": "stop-asked"}
+_TOLD = (
+    *("stopped", "objects", "bytes", "files", "files_complete"),
+    *("pauses", "paused_seconds", "paused_because"),
+)
 _CONTENT = {"size", "digest", "bit-rot", "modified"}
 
 
@@ -104,8 +108,7 @@ class _Night:
                 self._seal("")
             raise
         sealed = self._seal("index" if is_another else "")
-        told = ("stopped", "objects", "bytes", "files", "files_complete")
-        measured: dict[str, JsonValue] = {key: answer[key] for key in told if key in answer}
+        measured: dict[str, JsonValue] = {key: answer[key] for key in _TOLD if key in answer}
         return {**measured, **self._learnt, "ledger_root": sealed["root"]}
 
     def _work(self) -> tuple[bool, dict[str, Any]]:
@@ -139,6 +142,8 @@ class _Night:
             "grace_seconds": self._action.grace.total_seconds(),
             "lost_share": self._action.lost_share,
         }
+        if (dicom := self._link.node.dicom) is not None:
+            request["pause"] = {"port": dicom.port, "above": self._action.pause_above}
         seconds = max(1.0, self._deadline.left - keep)
         self._is_open = True
         time = timedelta(seconds=seconds)

@@ -81,6 +81,9 @@ class StoreReadAnswer(Value):
     files: Count
     files_complete: bool
     proof: Annotated[list[Line], Field(max_length=20)]
+    pauses: Count = 0
+    paused_seconds: Annotated[float, Field(ge=0)] = 0.0
+    paused_because: Literal["", "images-move", "associations-open"] = ""
 
 
 class StoreSettled(Value):

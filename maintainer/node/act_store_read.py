@@ -1,15 +1,18 @@
 """Read what is due of the store into the ledger, and walk the store for files that nobody knows.
 
-Request {"bytes", "rate", "threads", "walk", "grace_seconds", "lost_share"}: `bytes` is tonight's quota and `rate` the
-most bytes a second, null for no limit but the time; without `walk`, no files are looked for that nobody knows. Answers
-{"stopped", "objects", "bytes", "seconds", "files", "files_complete", "proof"}; `stopped` is nothing-left, quota,
-deadline, surprises, no-store or no-proof. Launch it: it takes hours, goes on where it stopped, and gives way to all.
+Request {"bytes", "rate", "threads", "walk", "grace_seconds", "lost_share", "pause"}: `bytes` is tonight's quota and
+`rate` the most bytes a second, null for no limit but the time; without `walk`, no files are looked for that nobody
+knows. `pause` is {"port", "above"}: nothing is read while more than `above` bytes a second move over that port; it may
+be left out. Answers {"stopped", "objects", "bytes", "seconds", "files", "files_complete", "proof"}; `stopped` is
+nothing-left, quota, deadline, surprises, no-store or no-proof. When there was a pause, also {"pauses",
+"paused_seconds", "paused_because"}. Launch it: it takes hours, goes on where it stopped, and gives way to all.
 """
 
 import json
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import BadRequest, mapping, number
+from maintainer.node.giving_way import GivingWay
 from maintainer.node.store_proof import prove
 from maintainer.node.store_reading import Reading
 from maintainer.node.store_strays import Walk
@@ -36,7 +39,7 @@ def run(request, policy, deadline):
 
 
 def _request(request):
-    mapping(request, "request", ("bytes", "rate", "threads", "walk", "grace_seconds", "lost_share"))
+    mapping(request, "request", ("bytes", "rate", "threads", "walk", "grace_seconds", "lost_share"), ("pause",))
     if not isinstance(request["walk"], bool):
         raise BadRequest("walk is neither true nor false")
     for limit in ("bytes", "rate"):
@@ -45,6 +48,11 @@ def _request(request):
     number(request["threads"], "threads", 1, 16)
     number(request["grace_seconds"], "grace_seconds", 0, _MOST)
     number(request["lost_share"], "lost_share", 0, 1)
+    if request.get("pause") is not None:
+        pause = mapping(request["pause"], "pause", ("port", "above"))
+        if type(number(pause["port"], "pause.port", 1, 65535)) is not int:
+            raise BadRequest("pause.port is a whole number")
+        number(pause["above"], "pause.above", 0, _MOST)
     return request
 
 
@@ -58,23 +66,34 @@ def _nothing_done(opened, proof):
 
 
 def _work(opened, store, wanted, deadline):
+    pause = wanted.get("pause") or {"port": None, "above": 0}
+    way = GivingWay(pause["port"], pause["above"])
     reading = Reading(
         opened,
         store,
         wanted["bytes"],
-        _Sooner(deadline, deadline.left() * _FOR_THE_WALK),
+        way.before(_Sooner(deadline, deadline.left() * _FOR_THE_WALK)),
         rate=wanted["rate"],
         threads=int(wanted["threads"]),
         lost_share=wanted["lost_share"],
     )
     seconds = reading.run()
-    walk = Walk(opened, store, wanted["grace_seconds"], deadline)
+    # Of a night that was used up, the pauses count: its time was worth no more.
+    at_work = seconds if reading.stopped == "deadline" else seconds - way.seconds
+    walk = Walk(opened, store, wanted["grace_seconds"], way.before(deadline))
     if wanted["walk"] and reading.stopped != "surprises":
         walk.run()
     with ledger.change(opened):
-        _remember(opened, reading, walk, seconds)
+        _remember(opened, reading, walk, at_work)
     answer = {"stopped": reading.stopped, "objects": reading.objects, "bytes": reading.bytes}
+    answer.update(_paused(way))
     return dict(answer, seconds=round(seconds, 3), files=walk.files, files_complete=walk.complete, proof=[])
+
+
+def _paused(way):
+    if not way.times:
+        return {}
+    return {"pauses": way.times, "paused_seconds": round(way.seconds, 3), "paused_because": way.because}
 
 
 def _remember(opened, reading, walk, seconds):

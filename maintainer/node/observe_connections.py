@@ -18,7 +18,7 @@ _ESTABLISHED = 1
 _SOCK_DIAG, _BY_FAMILY, _DUMP = 4, 20, 0x301
 _ERROR, _DONE = 2, 3
 _INFO = 2  # INET_DIAG_INFO
-_BYTES_RECEIVED = 128  # offset in struct tcp_info
+_BYTES_ACKED, _BYTES_RECEIVED = 120, 128  # offsets in struct tcp_info
 _HEADER, _MESSAGE, _ATTRIBUTE = 16, 72, 4  # struct nlmsghdr, inet_diag_msg, nlattr
 _SECONDS = 5
 
@@ -29,10 +29,16 @@ def run(request, _policy, deadline):
     watch = number(request["watch_seconds"], "watch_seconds", 0, 10)
     before = _received(port)
     if before is None:
-        return {"established": _established(port), "received_bytes": None}
+        return {"established": established(port), "received_bytes": None}
     time.sleep(min(watch, deadline.left()))
     now = _received(port) if watch else before
     return {"established": len(now), "received_bytes": _growth(before, now)}
+
+
+def traffic(port):
+    """Connection → bytes that went over it so far, both ways; None where the kernel does not tell."""
+    found = _by_connection(port, _bytes_both_ways)
+    return None if found is None or None in found.values() else found
 
 
 def _growth(before, now):
@@ -43,11 +49,15 @@ def _growth(before, now):
 
 def _received(port):
     """Connection → bytes that came in over it so far, or None when the kernel cannot be asked."""
+    return _by_connection(port, _bytes_received)
+
+
+def _by_connection(port, count):
     found = {}
     try:
         for family in (socket.AF_INET, socket.AF_INET6):
             for message in _dump(family, port):
-                found[message[4:56]] = _bytes_received(message)
+                found[message[4:56]] = count(message)
     except OSError as error:
         if error.errno == errno.EINTR:
             raise
@@ -79,16 +89,25 @@ def _messages(raw):
 
 
 def _bytes_received(message):
+    return _of_tcp_info(message, _BYTES_RECEIVED)
+
+
+def _bytes_both_ways(message):
+    sent, received = _of_tcp_info(message, _BYTES_ACKED), _of_tcp_info(message, _BYTES_RECEIVED)
+    return None if sent is None or received is None else sent + received
+
+
+def _of_tcp_info(message, offset):
     attributes = message[_MESSAGE:]
     while len(attributes) >= _ATTRIBUTE:
         length, kind = struct.unpack_from("=HH", attributes)
-        if kind == _INFO and length >= _ATTRIBUTE + _BYTES_RECEIVED + 8:
-            return struct.unpack_from("=Q", attributes, _ATTRIBUTE + _BYTES_RECEIVED)[0]
+        if kind == _INFO and length >= _ATTRIBUTE + offset + 8:
+            return struct.unpack_from("=Q", attributes, _ATTRIBUTE + offset)[0]
         attributes = attributes[(max(_ATTRIBUTE, length) + 3) & ~3 :]
     return None
 
 
-def _established(port):
+def established(port):
     """Count by the table that every kernel has."""
     local, count = ":{:04X}".format(port), 0
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):

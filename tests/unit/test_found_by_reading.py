@@ -85,6 +85,6 @@ def test_a_ledger_that_was_closed_before_the_step_failed_is_put_on_record() -> N
     where: Any = SimpleNamespace(node="a", task="t")
     nobody: Any = SimpleNamespace()
     executor = Executor(where, nobody, Silent(), crew, nobody)
-    night = VerifyStore(night="n", quota=1, rate=None, threads=1, grace=MINUTE, lost_share=0.5)
+    night = VerifyStore(night="n", quota=1, rate=None, threads=1, pause_above=1, grace=MINUTE, lost_share=0.5)
     ending = executor._perform_step(STEP.model_copy(update={"action": night}), "step-1", last=True)
     assert (ending.ending, crew.kept, executor.found_by_reading) == ("failed", [root], [FINDING])

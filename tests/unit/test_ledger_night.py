@@ -12,7 +12,13 @@ from maintainer.links.store_ledger import _Night
 from maintainer.model.plan import VerifyStore
 
 ACTION = VerifyStore(
-    night="2026-11-24T22:00:00Z", quota=1, rate=None, threads=1, grace=timedelta(days=1), lost_share=0.01
+    night="2026-11-24T22:00:00Z",
+    quota=1,
+    rate=None,
+    threads=1,
+    pause_above=10**6,
+    grace=timedelta(days=1),
+    lost_share=0.01,
 )
 
 
@@ -20,6 +26,7 @@ class Node:
     """A node on which files that nobody knows never come to an end."""
 
     name, is_cut = "node", False
+    node = SimpleNamespace(dicom=None)
     archive = SimpleNamespace(known_sql="", objects_sql="")
 
     def __init__(self) -> None:
