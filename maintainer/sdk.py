@@ -18,6 +18,7 @@ from maintainer.model.plan import (
     Refuse,
     RestartServices,
     Risk,
+    Setting,
     Severity,
     Sql,
     Step,
@@ -44,13 +45,26 @@ from maintainer.model.task import (
 from maintainer.model.values import Duration, Name, Size, TimeLimit, Value, write_duration
 from maintainer.planning.coverage import Age, Coverage, Opening, Store, coverage
 from maintainer.planning.covered import Covered
-from maintainer.planning.database import SERVER, DatabaseServer, not_now, quoted
+from maintainer.planning.database import (
+    BUSY,
+    HORIZON,
+    SERVER,
+    DatabaseServer,
+    Holder,
+    held_back,
+    not_now,
+    pace,
+    prepared_for_long,
+    quoted,
+)
 from maintainer.planning.ledger_trust import Trust, trust
 from maintainer.planning.outage import OutageParams, ProbeAnswer, drain, image_findings, image_probes, no_images
 from maintainer.planning.schedule import DayRule, last_planned
 from maintainer.planning.service_order import components, dependents, in_order
 
 __all__ = [
+    "BUSY",
+    "HORIZON",
     "SERVER",
     "Action",
     "Age",
@@ -67,6 +81,7 @@ __all__ = [
     "Facts",
     "Field",
     "Finding",
+    "Holder",
     "JsonValue",
     "Measurement",
     "Name",
@@ -90,6 +105,7 @@ __all__ = [
     "Risk",
     "Role",
     "Seen",
+    "Setting",
     "Severity",
     "Size",
     "Sql",
@@ -109,12 +125,15 @@ __all__ = [
     "coverage",
     "dependents",
     "drain",
+    "held_back",
     "image_findings",
     "image_probes",
     "in_order",
     "last_planned",
     "no_images",
     "not_now",
+    "pace",
+    "prepared_for_long",
     "quoted",
     "sql_file",
     "trust",

@@ -1,4 +1,4 @@
-"""Vacuum the tables whose dead rows have passed the site's limit.
+"""Vacuum the tables whose dead rows have passed the site's limit, and freeze those whose transaction ids grow old.
 
 Source: PostgreSQL manual, "Routine Vacuuming". `dead_rows` is an estimate of the cumulative statistics.
 """
@@ -14,6 +14,19 @@ class VacuumParams(sdk.Params):
         0.20, gt=0, lt=1, description="vacuum a table from this share of dead rows: dead / (dead + live)"
     )
     smallest: sdk.Size = sdk.Field(10_000_000, description="leave smaller tables to autovacuum")
+    freeze_age: int = sdk.Field(
+        150_000_000,
+        ge=10_000_000,
+        le=1_000_000_000,
+        description="freeze a table whose oldest transaction id is this many transactions old; below autovacuum's own "
+        "limit (autovacuum_freeze_max_age), which does it at any hour",
+    )
+    freeze_multixact_age: int = sdk.Field(
+        300_000_000, ge=10_000_000, le=1_000_000_000, description="the same for multixact ids"
+    )
+    held_back: int = sdk.Field(
+        1_000_000, ge=0, description="refuse while a replication slot or a standby holds back more transactions"
+    )
     longest_transaction: sdk.Duration = sdk.Field(timedelta(hours=1), description="refuse while a transaction is older")
     timeout: sdk.TimeLimit = sdk.Field(
         timedelta(hours=1), description="longest time for one table, until its own history is known"
@@ -25,15 +38,32 @@ class Table(sdk.Seen):
     name: str
     live_rows: int
     dead_rows: int
-    bytes: int
+    bytes: int | None = sdk.Field(description="none: it was dropped while it was looked at")
+    age: int
+    multixact_age: int
+    never_analyzed: bool
+    of_the_system: bool
+    permitted: bool
 
     @property
     def dead_fraction(self) -> float:
         return self.dead_rows / max(1, self.dead_rows + self.live_rows)
 
+    @property
+    def oldest(self) -> int:
+        return max(self.age, self.multixact_age)
+
+
+class Database(sdk.Seen):
+    name: str
+    age: int
+    multixact_age: int
+
 
 class VacuumFacts(sdk.Facts):
     tables: tuple[Table, ...]
+    databases: tuple[Database, ...]
+    horizon: tuple[sdk.Holder, ...]
     server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
 
 
@@ -44,34 +74,120 @@ class DbVacuum(sdk.Task[VacuumParams, VacuumFacts]):
     facts = VacuumFacts
 
     def observe(self, node: sdk.Node, params: VacuumParams) -> Mapping[str, sdk.Observation]:
+        limits: dict[str, int | float | str] = {
+            "smallest": params.smallest,
+            "age": params.freeze_age,
+            "multixact_age": params.freeze_multixact_age,
+        }
         return {
-            "tables": sdk.SqlQuery(text=TABLES, parameters={"smallest": params.smallest}),
+            "tables": sdk.SqlQuery(text=TABLES, parameters=limits),
+            "databases": sdk.SqlQuery(text=DATABASES),
+            "horizon": sdk.HORIZON,
             "server": sdk.SERVER,
         }
 
     def plan(self, node: sdk.Node, params: VacuumParams, facts: VacuumFacts) -> sdk.Decision:
-        due = [table for table in facts.tables if table.dead_fraction >= params.dead_fraction]
+        server = facts.server[0]
+        wanted = [table for table in facts.tables if _reason(table, params)]
+        due = [table for table in wanted if table.permitted]
+        findings = (*_near_wraparound(facts), *_not_permitted(wanted))
+        if not due and not server.counts_rows:
+            return UNCOUNTED.model_copy(update={"findings": findings})
         if not due:
-            return sdk.Nothing(
-                because=f"no table of {params.smallest / 1e6:g} MB or more has {params.dead_fraction:.0%} dead rows"
-            )
-        if refusal := sdk.not_now(facts.server[0], params.longest_transaction, self.name):
-            return refusal
-        worst_first = sorted(due, key=lambda table: table.dead_rows, reverse=True)
-        return sdk.Steps(steps=tuple(_vacuum(table, params) for table in worst_first))
+            because = f"no table of {params.smallest / 1e6:g} MB or more has {params.dead_fraction:.0%} dead rows"
+            return sdk.Nothing(because=because, findings=findings)
+        if refusal := _not_now(params, facts, self.name):
+            return refusal.model_copy(update={"findings": findings})
+        # What comes nearest to wraparound goes before anything else: past it, the server takes no writes.
+        worst_first = sorted(due, key=lambda table: (_must_freeze(table, params), table.dead_rows), reverse=True)
+        steps = tuple(_vacuum(table, params, server) for table in worst_first)
+        return sdk.Steps(steps=steps, findings=findings)
 
 
-def _vacuum(table: Table, params: VacuumParams) -> sdk.Step:
-    name = sdk.quoted(table.schema_, table.name)
+def _not_now(params: VacuumParams, facts: VacuumFacts, name: str) -> sdk.Refuse | None:
+    return (
+        sdk.not_now(facts.server[0], params.longest_transaction, name)
+        or sdk.prepared_for_long(facts.horizon, params.longest_transaction, name)
+        or sdk.held_back(facts.horizon, params.held_back, name)
+    )
+
+
+def _must_freeze(table: Table, params: VacuumParams) -> int:
+    """How old its ids are, where that is a reason to freeze it."""
+    due = table.age >= params.freeze_age or table.multixact_age >= params.freeze_multixact_age
+    return table.oldest if due else 0
+
+
+def _reason(table: Table, params: VacuumParams) -> str:
+    if table.bytes is None:
+        return ""
+    if table.age >= params.freeze_age:
+        return f"its oldest transaction id is {table.age:,} transactions old"
+    if table.multixact_age >= params.freeze_multixact_age:
+        return f"its oldest multixact id is {table.multixact_age:,} multixacts old"
+    if table.dead_fraction >= params.dead_fraction:
+        return f"{table.dead_fraction:.0%} of its rows are dead: {table.dead_rows}, and {table.live_rows} live"
+    if table.never_analyzed and table.live_rows:
+        return f"it was never analyzed, and has {table.live_rows} rows"
+    return ""
+
+
+def _vacuum(table: Table, params: VacuumParams, server: sdk.DatabaseServer) -> sdk.Step:
+    name, freeze = sdk.quoted(table.schema_, table.name), bool(_must_freeze(table, params))
+    # TRUNCATE would take an exclusive lock that readers feel; SKIP_LOCKED never queues in front of the clinic.
+    options = f"ANALYZE, {'FREEZE, ' * freeze}TRUNCATE FALSE, SKIP_LOCKED"
     return sdk.Step(
         subject=f"table {name}",
-        title=f"vacuum {name}",
-        reason=f"{table.dead_fraction:.0%} of its rows are dead: {table.dead_rows}, and {table.live_rows} live",
-        # TRUNCATE would take an exclusive lock that readers feel; SKIP_LOCKED never queues in front of the clinic.
-        action=sdk.Sql(text=f"VACUUM (ANALYZE, TRUNCATE FALSE, SKIP_LOCKED) {name}"),
+        title=f"{'freeze' if freeze else 'vacuum'} {name}",
+        reason=_reason(table, params),
+        action=sdk.Sql(text=f"VACUUM ({options}) {name}", settings=_pace(table, server)),
         risk=sdk.Risk.SLOWER,
         timeout=params.timeout,
     )
 
 
+def _pace(table: Table, server: sdk.DatabaseServer) -> dict[sdk.Setting, int | str]:
+    """With a wraparound near, being slow is the greater danger."""
+    return {} if table.oldest >= CRITICAL else sdk.pace(server)
+
+
+def _near_wraparound(facts: VacuumFacts) -> tuple[sdk.Finding, ...]:
+    """All databases of the server: one that nobody vacuums stops the others with it."""
+    return tuple(
+        sdk.Finding(
+            severity=sdk.Severity.CRITICAL if oldest >= CRITICAL else sdk.Severity.WARNING,
+            cause="wraparound-near",
+            subject=f"database {sdk.quoted(database.name)}",
+            evidence={"transactions": database.age, "multixacts": database.multixact_age},
+            advice="at about 2,100,000,000 the server takes no more writes: find out what keeps autovacuum from"
+            " freezing (old transactions, prepared transactions, replication slots, a damaged table)",
+        )
+        for database in facts.databases
+        if (oldest := max(database.age, database.multixact_age)) >= WARNING
+    )
+
+
+def _not_permitted(wanted: list[Table]) -> tuple[sdk.Finding, ...]:
+    lacking = [table for table in wanted if not table.permitted and not table.of_the_system]
+    if not lacking:
+        return ()
+    return (
+        sdk.Finding(
+            severity=sdk.Severity.WARNING,
+            cause="vacuum-not-permitted",
+            subject="database",
+            evidence={"tables": len(lacking), "dead_rows": sum(table.dead_rows for table in lacking)},
+            advice="GRANT pg_maintain (PostgreSQL 17 and later) or the role of their owner to the role of"
+            " [nodes.….database]",
+        ),
+    )
+
+
+UNCOUNTED = sdk.Refuse(
+    because="cannot tell which tables hold dead rows: this server does not count them",
+    hint="set track_counts = on: without it, autovacuum does not work either",
+)
+WARNING, CRITICAL = 500_000_000, 1_200_000_000
+"""Ages by which autovacuum, which begins at 200,000,000, has long failed; the end is near 2,100,000,000."""
+DATABASES = sdk.sql_file("tasks", "db_vacuum_databases.sql")
 TABLES = sdk.sql_file("tasks", "db_vacuum_tables.sql")

@@ -1,22 +1,39 @@
 """What every database task must know before it touches a server."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from importlib.resources import files
+from typing import Literal
 
-from maintainer.model.plan import Refuse
+from maintainer.model.plan import Refuse, Setting
 from maintainer.model.task import Seen, SqlQuery
 from maintainer.model.values import write_duration
 
-SERVER = SqlQuery(text=(files("maintainer.planning") / "sql" / "server.sql").read_text("utf-8"))
+_SQL = files("maintainer.planning") / "sql"
+SERVER = SqlQuery(text=(_SQL / "server.sql").read_text("utf-8"))
+HORIZON = SqlQuery(text=(_SQL / "horizon.sql").read_text("utf-8"))
+ON_A_STANDBY = "what only reads can run here: db-check, db-settings"
 
 
 class DatabaseServer(Seen):
-    """One row of `SERVER`."""
+    """One row of `SERVER`. `active_clients`: sessions with a statement that runs at this moment, without ours."""
 
     standby: bool
     version: int
     sees_all_sessions: bool
     oldest_transaction_seconds: float
+    active_clients: int = 0
+    counts_rows: bool = True
+    prepares_transactions: bool = True
+
+
+class Holder(Seen):
+    """One row of `HORIZON`. `transactions`: how many have begun since; what they deleted cannot be removed."""
+
+    kind: Literal["prepared", "slot", "standby"]
+    name: str
+    seconds: float | None
+    transactions: int
 
 
 def not_now(server: DatabaseServer, longest_transaction: timedelta, task: str) -> Refuse | None:
@@ -24,7 +41,7 @@ def not_now(server: DatabaseServer, longest_transaction: timedelta, task: str) -
     if server.standby:
         return Refuse(
             because="this server is a standby: it repeats what its primary does",
-            hint=f"put the primary in the inventory, or limit [tasks.{task}] to it with nodes = […]",
+            hint=f"put the primary in the inventory, or limit [tasks.{task}] to it with nodes = […]; {ON_A_STANDBY}",
         )
     if not server.sees_all_sessions:
         return Refuse(
@@ -40,6 +57,43 @@ def not_now(server: DatabaseServer, longest_transaction: timedelta, task: str) -
     return None
 
 
+def prepared_for_long(holders: Iterable[Holder], longest: timedelta, task: str) -> Refuse | None:
+    """Refuse while a prepared transaction waits for its COMMIT PREPARED: it holds its locks and its snapshot."""
+    waiting = [one for one in holders if one.kind == "prepared" and (one.seconds or 0) > longest.total_seconds()]
+    if not waiting:
+        return None
+    oldest = max(waiting, key=lambda one: one.seconds or 0)
+    age = timedelta(seconds=int(oldest.seconds or 0))
+    return Refuse(
+        because=f"a transaction prepared by {oldest.name} has waited for {write_duration(age)}",
+        hint="COMMIT PREPARED or ROLLBACK PREPARED it (pg_prepared_xacts shows which),"
+        f" or raise longest_transaction in [tasks.{task}]",
+    )
+
+
+def held_back(holders: Iterable[Holder], most: int, task: str) -> Refuse | None:
+    """Refuse to vacuum while a replication slot or a standby keeps the dead rows of more than `most` transactions."""
+    holding = [one for one in holders if one.kind != "prepared" and one.transactions > most]
+    if not holding:
+        return None
+    worst = max(holding, key=lambda one: one.transactions)
+    what, hint = _HOLDS[worst.kind]
+    return Refuse(
+        because=f"{what} {worst.name} holds back {worst.transactions:,} transactions: little could be removed",
+        hint=f"{hint}, or raise held_back in [tasks.{task}]",
+    )
+
+
+def pace(server: DatabaseServer) -> dict[Setting, int | str]:
+    """Say how fast a statement may work: while the clinic does too, with one process, and no faster than autovacuum.
+
+    Source: PostgreSQL manual, "Cost-based Vacuum Delay". A limit of 200 every 2 ms dirties 40 MB a second at most.
+    """
+    if server.active_clients >= BUSY:
+        return {"vacuum_cost_delay": "2ms", "vacuum_cost_limit": 200, "max_parallel_maintenance_workers": 0}
+    return {"vacuum_cost_delay": "2ms", "vacuum_cost_limit": 1000}
+
+
 def quoted(*names: str) -> str:
     """Write a name as SQL wants it, whatever it contains.
 
@@ -47,3 +101,11 @@ def quoted(*names: str) -> str:
     '"public"."Study"'
     """
     return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
+BUSY = 2
+"""From how many active sessions on the clinic counts as busy."""
+_HOLDS = {
+    "slot": ("replication slot", "let its consumer catch up, or drop it (pg_replication_slots)"),
+    "standby": ("standby", "end the long query there (hot_standby_feedback keeps rows for it)"),
+}

@@ -3,7 +3,7 @@
 from itertools import groupby
 from typing import NamedTuple
 
-from maintainer.model.plan import Step
+from maintainer.model.plan import Step, effect
 
 
 class Replanned(NamedTuple):
@@ -33,4 +33,4 @@ def _by_subject(steps: tuple[Step, ...]) -> dict[str, tuple[Step, ...]]:
 
 
 def _effects(steps: tuple[Step, ...]) -> list[tuple[object, ...]]:
-    return [(step.action, step.risk) for step in steps]
+    return [(effect(step.action), step.risk) for step in steps]

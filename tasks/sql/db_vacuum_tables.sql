@@ -1,11 +1,32 @@
--- Which tables hold dead rows, and how many? PostgreSQL 12 to 18. Needs: CONNECT; pg_read_all_stats is not needed for these columns.
-SELECT schemaname AS schema,
-       relname AS name,
-       n_live_tup AS live_rows,
-       n_dead_tup AS dead_rows,
-       pg_table_size(relid) AS bytes
-FROM pg_stat_user_tables
-WHERE n_dead_tup > 0
-  AND pg_table_size(relid) >= %(smallest)s
-ORDER BY n_dead_tup DESC
+-- Which tables hold dead rows, have old transaction ids, or were never analyzed? PostgreSQL 12 to 18. Needs: CONNECT.
+-- Partitioned tables hold no rows themselves, foreign ones are elsewhere, and temporary ones belong to their session.
+-- The ages are those of a table or of its TOAST table, which VACUUM treats together.
+SELECT *
+FROM (SELECT n.nspname AS schema,
+             c.relname AS name,
+             pg_stat_get_live_tuples(c.oid) AS live_rows,
+             pg_stat_get_dead_tuples(c.oid) AS dead_rows,
+             greatest(age(c.relfrozenxid), age(t.relfrozenxid)) AS age,
+             greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid)) AS multixact_age,
+             c.reltuples < 0 OR c.reltuples = 0 AND c.relpages = 0 AS never_analyzed,
+             n.nspname IN ('pg_catalog', 'information_schema') AS of_the_system,
+             CASE WHEN pg_has_role(d.datdba, 'USAGE') AND NOT c.relisshared THEN true
+                  WHEN current_setting('server_version_num')::int >= 170000
+                  THEN has_table_privilege(c.oid, 'MAINTAIN')
+                  ELSE pg_has_role(c.relowner, 'USAGE') END AS permitted,
+             CASE WHEN pg_stat_get_dead_tuples(c.oid) > 0
+                    OR c.reltuples <= 0
+                    OR greatest(age(c.relfrozenxid), age(t.relfrozenxid)) >= %(age)s
+                    OR greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid)) >= %(multixact_age)s
+                  THEN pg_table_size(c.oid) END AS bytes
+      FROM pg_class AS c
+      JOIN pg_database AS d ON d.datname = current_database()
+      JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      LEFT JOIN pg_class AS t ON t.oid = c.reltoastrelid
+      WHERE c.relkind IN ('r', 'm')
+        AND c.relpersistence <> 't') AS tables
+WHERE age >= %(age)s
+   OR multixact_age >= %(multixact_age)s
+   OR bytes >= %(smallest)s AND NOT of_the_system AND (dead_rows > 0 OR never_analyzed)
+ORDER BY greatest(age::bigint, multixact_age) >= 1000000000 DESC, dead_rows DESC, age DESC
 LIMIT 1000

@@ -124,7 +124,7 @@ def test_old_files_are_gone_from_the_root_after_the_quarantine(bench: Bench) -> 
 def test_dead_rows_are_gone_after_the_vacuum(bench: Bench) -> None:
     """The query sees dead rows, the statement removes them, the query sees none."""
     bench.break_("dead-rows")
-    query = SqlQuery(text=TABLES, parameters={"smallest": 1_000_000})
+    query = SqlQuery(text=TABLES, parameters={"smallest": 10**6, "age": 10**9, "multixact_age": 10**9})
     with bench.work() as (observer, actor):
         before: Any = observer.observe(query)
         assert [row["name"] for row in before] == ["access_log"]

@@ -16,6 +16,7 @@ from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Re
 from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery
 
 HELLO = {"hostname": "fake", "machine_id_sha256": None, "python": "3.11.2", "user": "m", "mounts": []}
+YOUNG = {"age": 9, "multixact_age": 0, "never_analyzed": False, "of_the_system": False, "permitted": True}
 NOW = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 
 
@@ -129,11 +130,13 @@ class FakeNode:
         if not self.database_up:
             raise CouldNotLook("nothing listens there", where="fake")
         self.queries += 1
-        if "pg_stat_user_tables" in text:
+        if "dead_rows" in text:
             return [
-                {"schema": "public", "name": name, "live_rows": 100, "dead_rows": dead, "bytes": 10**8}
+                {"schema": "public", "name": name, "live_rows": 100, "dead_rows": dead, "bytes": 10**8, **YOUNG}
                 for name, dead in self.dead_rows.items()
             ]
+        if "datfrozenxid" in text or "pg_prepared_xacts" in text:
+            return []
         return [{"standby": False, "version": 180000, "sees_all_sessions": True, "oldest_transaction_seconds": 0.0}]
 
 

@@ -65,7 +65,7 @@ def test_a_dry_run_starts_the_nodes_program_once(tmp_path: Path) -> None:
     programs = [[one.program for one in asked if isinstance(one, NodeQuery)] for asked in node.requests]
     assert [asked for asked in programs if asked] == [["services", "processes", "cleanup"]]
     queries = [one for asked in node.requests for one in asked if isinstance(one, SqlQuery)]
-    assert len(queries) == len({query.text for query in queries}) == 2
+    assert len(queries) == len({query.text for query in queries}) == 4
 
 
 def test_a_run_looks_anew_for_each_task(tmp_path: Path) -> None:

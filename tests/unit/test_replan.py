@@ -45,6 +45,12 @@ def test_the_words_of_a_step_are_not_part_of_what_was_approved() -> None:
     assert replan((VACUUM,), (tonight,)).run == (tonight,)
 
 
+def test_how_fast_a_statement_works_is_not_part_of_what_was_approved() -> None:
+    """By night the clinic is less busy than by day when it was planned; the step of now runs, at its own pace."""
+    tonight = step(Sql(text="VACUUM a", settings={"vacuum_cost_limit": 1000}))
+    assert replan((VACUUM,), (tonight,)).run == (tonight,)
+
+
 def test_each_subject_is_judged_by_itself() -> None:
     """One that is gone and one that is new leave the approved one alone."""
     gone, new = step(VACUUM.action, subject="gone"), step(VACUUM.action, subject="new")

