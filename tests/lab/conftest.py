@@ -11,8 +11,9 @@ from tests.lab.guard import Night, guarded
 from tests.lab.image import NoLabError
 from tests.lab.lab import Lab
 from tests.lab.standing import Standing
+from tests.lab.workstations import Watch, watched
 
-SLICES, SIZE = 1000, 64
+SLICES, SIZE = 3000, 64
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +37,20 @@ def lab(standing: Standing, request: pytest.FixtureRequest) -> Lab:
         return standing.lend(request.node.name)
     except NoLabError as error:
         pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
+
+
+@pytest.fixture(autouse=True)
+def watch(request: pytest.FixtureRequest) -> Iterator[Watch | None]:
+    """Ask both archives ten times a second as long as a test has them: never is there none that serves.
+
+    A test that takes both out of service itself says why: `both_down(why)`.
+    """
+    if "lab" not in request.fixturenames:
+        yield None
+        return
+    with watched(request.getfixturevalue("lab")) as watch:
+        yield watch
+    assert request.node.get_closest_marker("both_down") or watch.both_out() == []
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from tests.e2e.driver import Answer, finished
 from tests.lab.controller import LONGEST, LabController
 from tests.lab.lab import Lab
 from tests.lab.node import LabNode
-from tests.lab.workstations import Outages, overlap, watched
 
 STATE = "/root/.local/state/maintainer"
 """Where an unprepared node remembers who holds it and what was launched."""
@@ -24,15 +23,10 @@ _OURS = "pgrep -u maintainer; pgrep -x python3; systemctl list-units --plain --n
 
 @dataclass
 class Night:
-    """One night of the group: `a` is worked on, `b` is its partner. The controller is new, with a log of its own.
-
-    `both_down` says why a test takes both members out of service itself.
-    """
+    """One night of the group: `a` is worked on, `b` is its partner. The controller is new, with a log of its own."""
 
     lab: Lab
     controller: LabController
-    outages: Outages = field(default_factory=dict)
-    both_down: str = ""
     _said: list[tuple[str, bytes]] = field(default_factory=list)
 
     @property
@@ -77,14 +71,11 @@ def guarded(lab: Lab, folder: Path) -> Iterator[Night]:
     night = Night(lab, _new(lab, folder / "controller"))
     before = {node.name: node.store_manifest() for node in lab.nodes.values()}
     try:
-        with watched(lab) as outages:
-            night.outages = outages
-            yield night
+        yield night
     finally:
         night.controller.end_all()
     lab.on_all(LabNode.wait_until_it_serves)
     assert {node.name: node.store_manifest() for node in lab.nodes.values()} == before
-    assert night.both_down or overlap(outages["pacs-a"], outages["pacs-b"]) == []
     assert unexplained(night.controller) == []
     assert night.controller.json("log", "verify")["verified"] is True
     password = lab.controller.database_password.read_text().strip()

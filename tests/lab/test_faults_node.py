@@ -5,6 +5,7 @@ import pytest
 from tests.e2e.driver import Answer, endings
 from tests.lab.guard import STATE, Night
 from tests.lab.slowness import slow_stop, that_does_not_start
+from tests.lab.workstations import Watch
 
 pytestmark = pytest.mark.timeout(600, func_only=True)
 
@@ -90,9 +91,9 @@ def test_fault_24_a_full_disk_under_the_step_leaves_it_unknown(night: Night) -> 
 
 
 @pytest.mark.fault(26)
+@pytest.mark.both_down("the test stops the partner")
 def test_fault_26_a_partner_that_dies_after_the_stop_is_an_alert(night: Night) -> None:
     """The restart goes to its end all the same; the loss of the one that served meanwhile is critical."""
-    night.both_down = "the test stops the partner"
     with slow_stop(night.a) as stop, night.running(*RESTART) as answers:
         stop.await_begin()
         night.b.run("systemctl", "stop", "orthanc.service")
@@ -106,7 +107,7 @@ def test_fault_26_a_partner_that_dies_after_the_stop_is_an_alert(night: Night) -
 
 
 @pytest.mark.fault(28)
-def test_fault_28_one_machine_under_two_names_is_not_its_own_partner(night: Night) -> None:
+def test_fault_28_one_machine_under_two_names_is_not_its_own_partner(night: Night, watch: Watch) -> None:
     """`check` says it; and while the node is its own partner, nobody would serve: it is not taken down."""
     night.a.on_its_network("ip", "addr", "add", "10.20.0.13/24", "dev", "host0")
     try:
@@ -118,7 +119,7 @@ def test_fault_28_one_machine_under_two_names_is_not_its_own_partner(night: Nigh
         assert [(row["node"], row["verdict"]) for row in rows if row["what"] == "machine"] == [("pacs-b", "wrong")]
         answer = night.do(*RESTART)
         assert {how for *_, how in endings(answer.document)} == {"not-run"}
-        assert night.outages["pacs-a"] == []
+        assert watch.outages()["pacs-a"] == []
     finally:
         night.a.on_its_network("ip", "addr", "del", "10.20.0.13/24", "dev", "host0")
 

@@ -69,6 +69,7 @@ def test_an_archive_that_hangs_is_restarted_once(lab: Lab) -> None:
     _mended_once(lab, {("service-restart", broken)}, "--task", "service-restart")
 
 
+@pytest.mark.both_down("the test stops both archives")
 def test_both_nodes_broken_are_mended_one_after_another(lab: Lab) -> None:
     """Members of a group: what is done to one has ended before anything begins on the other."""
     lab.on_all(breakages.stopped_archive)

@@ -9,6 +9,7 @@ from tests.lab.standing import Standing
 pytestmark = pytest.mark.timeout(600, func_only=True)
 
 
+@pytest.mark.both_down("the test breaks both nodes")
 def test_broken_nodes_are_put_right_before_the_next_test(lab: Lab, standing: Standing) -> None:
     """One without power, one that hangs behind a cut network with a stopped archive and a changed setting."""
     a, b = lab.nodes.values()

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -28,22 +28,45 @@ Span = tuple[float, float]
 Outages = dict[str, list[Span]]
 
 
+class Watch:
+    """What the workstations have seen so far."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+        self._looks: list[tuple[str, float, bool]] = []
+
+    def note(self, lines: Iterable[str]) -> None:
+        for address, at, serves in map(str.split, lines):
+            self._looks.append((self._names[address], float(at), serves == "1"))
+
+    def outages(self) -> Outages:
+        """Give the outages of every node; one that goes on ends with the last look."""
+        looks = list(self._looks)
+        return {name: _outages([look[1:] for look in looks if look[0] == name]) for name in self._names.values()}
+
+    def both_out(self) -> list[Span]:
+        """List the times at which no archive served."""
+        one, other = self.outages().values()
+        return overlap(one, other)
+
+
 @contextlib.contextmanager
-def watched(lab: "Lab") -> Iterator[Outages]:
-    """Watch every archive while the block lasts; afterwards, each node's outages are there to be read."""
-    found: Outages = {name: [] for name in lab.nodes}
+def watched(lab: "Lab") -> Iterator[Watch]:
+    """Watch every archive while the block lasts."""
     names = {node.address: name for name, node in lab.nodes.items()}
+    watch = Watch(names)
     argv = lab.room.on_its_network([sys.executable, "-m", "tests.lab.workstations", *names])
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watcher:
+        assert watcher.stdin is not None
         assert watcher.stdout is not None
-        first = watcher.stdout.readline()
+        watch.note([watcher.stdout.readline()])
+        reader = threading.Thread(target=watch.note, args=(watcher.stdout,))
+        reader.start()
         try:
-            yield found
+            yield watch
         finally:
-            said, _ = watcher.communicate(timeout=30)
-    looks = [line.split() for line in (first, *said.splitlines())]
-    for address, name in names.items():
-        found[name] += _outages([(float(at), serves == "1") for node, at, serves in looks if node == address])
+            watcher.stdin.close()
+            reader.join(30)
 
 
 def overlap(one: list[Span], other: list[Span]) -> list[Span]:
