@@ -111,6 +111,12 @@ class StillInUse(ActionFailed):
     """Somebody still uses what was to be stopped; nothing was stopped."""
 
 
+class GaveWay(ActionFailed):
+    """A statement kept others waiting, or would have had to wait too long itself: it was cancelled for their sake."""
+
+    exit = Exit.REFUSED
+
+
 class LogError(MaintainerError):
     """The intervention log cannot be written, read or trusted."""
 

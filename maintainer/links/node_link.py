@@ -9,7 +9,8 @@ from pydantic import JsonValue
 from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.database_probe import Probed, probe_database
 from maintainer.links.node_program import NodeProgram
-from maintainer.links.postgres import ActingSession, ReadingSession
+from maintainer.links.postgres import ReadingSession
+from maintainer.links.postgres_acting import ActingSession
 from maintainer.links.ssh import SshLink
 from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database, Node

@@ -7,6 +7,8 @@ Source: PostgreSQL manual, appendix A "PostgreSQL Error Codes"; 54.7 "Message Fo
 
 from maintainer.model.inventory import Database
 
+LOCK_NOT_AVAILABLE = "55P03"
+
 SENTENCES = {
     "28P01": (
         "the password of user {user} is wrong, or there is no such role",
@@ -22,10 +24,7 @@ SENTENCES = {
     "42703": ("a column that this needs is not there", "is the archive, or PostgreSQL, of a supported version?"),
     "25006": ("the session may only read, and this would write", "this is a mistake in the task: report it"),
     "42601": ("the statement is not valid SQL for this server", "is PostgreSQL of a supported version?"),
-    "55P03": (
-        "a lock was not to be had in time",
-        "another session uses the table: see pg_locks; tried again next time",
-    ),
+    LOCK_NOT_AVAILABLE: ("a lock was not to be had in time", "another session uses the table: see pg_locks"),
     "57014": ("the statement was cancelled, by its time limit or by somebody", "it may need a longer timeout"),
     "57P01": ("the database server is being shut down", "see its log on the node"),
     "57P02": ("the database server crashed and restarts", "see its log on the node"),

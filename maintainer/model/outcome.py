@@ -18,6 +18,7 @@ class Reason(StrEnum):
     EARLIER_STEP = "earlier-step"  # a step before it did not end as done
     PARTNER_NOT_SERVING = "partner-not-serving"
     STILL_IN_USE = "still-in-use"  # associations did not end in time, or images arrive: nothing was stopped
+    GAVE_WAY = "gave-way"  # it kept the clinic waiting, or a lock was not to be had: cancelled, and nothing was changed
     GROUP_STOPPED = "group-stopped"  # another member of the group is not known to serve
     NODE_HELD = "node-held"  # another run or another controller holds the node by now
     PERSON_AT_WORK = "person-at-work"  # somebody began to work on the node, or on its partner, during the run

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from maintainer.model.plan import Plan
 from maintainer.model.task import Assignment
@@ -26,3 +27,13 @@ class Crew:
     """Every assignment of the inventory, also those that this run leaves out: what was left open may be of any."""
     pause: Callable[[float], None] = time.sleep
     approved: Plan | None = None
+
+    def waited(self, assignment: Assignment, seconds: float) -> bool:
+        """Let time pass, unless the task's window closes before it has, or somebody stops the run."""
+        if not self.gate.is_open_in(assignment, timedelta(seconds=seconds)):
+            return False
+        for _ in range(round(seconds)):
+            if self.gate.stop.asked:
+                return False
+            self.pause(1.0)
+        return True

@@ -2,10 +2,11 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, LogError, NodeHeld, StillInUse
+from maintainer.errors import ActionFailed, CouldNotLook, GaveWay, LinkLost, LogError, NodeHeld, StillInUse
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
 from maintainer.model.plan import (
     Answer,
@@ -34,6 +35,9 @@ SETTLING = (0.0, 1.0, 3.0)
 GOING_DOWN = (0.0, 1.0, 3.0, 10.0)
 """Seconds before each look for what a restart left stopped: what goes down may take that long."""
 
+AGAIN_AFTER = (15.0, 60.0, 240.0)
+"""Seconds after which what gave way to the clinic is tried once more."""
+
 
 class Grave(NamedTuple):
     """The ending after which a node must be left alone. `of_service`: of a service, which may now be down."""
@@ -54,6 +58,7 @@ class Executor:
         """What the looks after reading steps found, which the task's first look may have found already."""
         self._observer, self._actor, self._crew, self._boot = observer, actor, crew, boot
         self._log_error: LogError | None = None
+        self._gave_way: list[tuple[Step, ...]] = []
 
     def perform(self, steps: tuple[Step, ...]) -> Grave | None:
         """Perform the steps; answers after what this node must be left alone, if there was anything.
@@ -61,21 +66,49 @@ class Executor:
         A subject is begun only when all of its steps fit the window, and once begun it is finished: whatever the
         clock, a person or a full log says, what was restarted is proven.
 
+        What gave way to the clinic is tried again after the others, later and later.
+
         Raises:
             LogError: a record could not be written; the subject that had begun was finished first.
         """
         subjects = [tuple(group) for _, group in groupby(steps, key=lambda step: step.subject)]
+        grave = self._perform_all(subjects)
+        for seconds in AGAIN_AFTER if grave is None else ():
+            grave = self._perform_all(self._to_be_tried_again(seconds))
+            if grave is not None or not self._gave_way:
+                break
+        return grave
+
+    def _perform_all(self, subjects: Sequence[tuple[Step, ...]]) -> Grave | None:
+        self._gave_way = []
         for position, subject in enumerate(subjects):
             ending = self._perform_subject(subject)
             if _grave(subject, ending):
                 ending = self._bring_back(subject, ending) or ending
             self._watch_partners(subject, ending)
+            if _gave_way(ending):
+                self._gave_way.append(subject)
             if self._log_error is not None:
                 raise self._log_error
             if _grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
                 return Grave(subject[0], ending, of_service=_may_be_down(subject, ending))
         return None
+
+    def _to_be_tried_again(self, seconds: float) -> list[tuple[Step, ...]]:
+        """Wait, look again, and answer which of those that gave way are due still, as they were."""
+        waiting = self._gave_way
+        if not waiting or not self._crew.waited(self.assignment, seconds):
+            return []
+        answer = self._crew.eyes.look(self.assignment, self._observer)
+        if isinstance(answer, Unseen | Refuse):
+            return []
+        again = [step for subject in waiting for step in subject]
+        self.reports = [one for one in self.reports if one.step not in again]
+        due = [step.action for step in answer.steps] if isinstance(answer, Steps) else []
+        for subject in (one for one in waiting if one[0].action not in due):
+            self.skip(subject, Reason.NO_LONGER_DUE)
+        return [one for one in waiting if one[0].action in due]
 
     def skip(self, steps: tuple[Step, ...], reason: Reason, detail: str = "") -> None:
         for step in steps:
@@ -134,6 +167,8 @@ class Executor:
             return NotRun(reason=Reason.NODE_HELD, detail=error.told_of(self.assignment.node))
         except StillInUse as error:
             return NotRun(reason=Reason.STILL_IN_USE, detail=error.told_of(self.assignment.node))
+        except GaveWay as error:
+            return NotRun(reason=Reason.GAVE_WAY, detail=error.told_of(self.assignment.node))
         except LinkLost as error:
             return self._unknown(error.told_of(self.assignment.node))
         except (ActionFailed, CouldNotLook) as error:
@@ -216,6 +251,10 @@ def _partner_lost(node: str, lost: PartnerProof) -> Finding:
         evidence={"during_outage_of": node, "why": lost.why},
         advice=f"{lost.node} served before {node} was taken down and does not now: look at it at once",
     )
+
+
+def _gave_way(ending: Ending) -> bool:
+    return isinstance(ending, NotRun) and ending.reason is Reason.GAVE_WAY
 
 
 def _touches_service(steps: tuple[Step, ...]) -> bool:

@@ -86,6 +86,16 @@ class Gate:
             return step.timeout
         return max(timedelta(seconds=1), min(step.timeout, occurrence.closes - self.clock()))
 
+    def is_open_in(self, assignment: Assignment, later: timedelta) -> bool:
+        """Tell whether the task's window will be open then."""
+        occurrence = self.open_windows.get(assignment.params.window)
+        return occurrence is not None and occurrence.is_open(self.clock() + later)
+
+    def time_left(self, assignment: Assignment) -> timedelta:
+        """Until the window of a task closes."""
+        occurrence = self.open_windows.get(assignment.params.window)
+        return max(timedelta(0), occurrence.closes - self.clock()) if occurrence else timedelta(0)
+
     def _proofs(self, node: str) -> tuple[PartnerProof, ...]:
         return proofs(node, self.inventory, self.look, self.controller, self.machine.get(node))
 

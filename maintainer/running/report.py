@@ -13,6 +13,7 @@ REFUSING = {
     Reason.NO_TIME_LEFT,
     Reason.PARTNER_NOT_SERVING,
     Reason.STILL_IN_USE,
+    Reason.GAVE_WAY,
     Reason.GROUP_STOPPED,
     Reason.NODE_HELD,
     Reason.PERSON_AT_WORK,

@@ -1,4 +1,4 @@
-"""Servers for the link tests. Under CI nothing may be missing; elsewhere a missing sshd is said and skipped."""
+"""Servers and sessions for the link tests. Under CI nothing may be missing; elsewhere a missing sshd is skipped."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.links import servers
+from maintainer.links.postgres import ReadingSession
+from maintainer.links.postgres_acting import ActingSession
+from maintainer.links.ssh import SshLink
+from maintainer.links.tunnel import Tunnel
+from maintainer.model.inventory import Database, SecretFile
+from tests.contract.links import postgres_server, servers
+from tests.contract.links.postgres_server import PASSWORD, Postgres
 
 
 def _makes() -> list[object]:
@@ -50,3 +56,49 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         mark.name == "parametrize" and "make" in mark.args[0] for mark in metafunc.definition.iter_markers()
     ):
         metafunc.parametrize("make", _makes())
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    server = postgres_server.start()
+    yield server
+    postgres_server.stop(server)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.SshServer]:
+    """One SSH server for the whole file; tests that break it start their own."""
+    with servers.gateway_in(tmp_path_factory.mktemp("gateway")) as server:
+        yield server
+
+
+@pytest.fixture
+def tunnel(gateway: servers.SshServer, postgres: Postgres) -> Iterator[Tunnel]:
+    with SshLink.connect("pacs-a", gateway.node()) as link, Tunnel(link, "127.0.0.1", postgres.port) as tunnel:
+        yield tunnel
+
+
+@pytest.fixture
+def described(tmp_path: Path, postgres: Postgres) -> postgres_server.Describe:
+    """The database as an inventory would describe it."""
+
+    def describe(*, name: str = "pacs", user: str = "maintainer", password: str | None = PASSWORD) -> Database:
+        path = tmp_path / "password"
+        path.write_text(password or "")
+        path.chmod(0o600)
+        secret = SecretFile(file=str(path)) if password else None
+        return Database(name=name, user=user, password=secret, port=postgres.port)
+
+    return describe
+
+
+@pytest.fixture
+def reading(tunnel: Tunnel, described: postgres_server.Describe) -> Iterator[ReadingSession]:
+    with ReadingSession(tunnel, described(), "01J") as session:
+        yield session
+
+
+@pytest.fixture
+def acting(tunnel: Tunnel, described: postgres_server.Describe) -> Iterator[ActingSession]:
+    with ActingSession(tunnel, described(), "01J") as session:
+        yield session

@@ -65,7 +65,6 @@ def start(tools: Path = TOOLS, settings: str = "") -> Postgres:
     (folder / "password").write_text(PASSWORD)
     (folder / "password").chmod(0o644)
     initdb = ["initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
-    initdb += [] if checksums else ["--no-data-checksums"]
     _run(tools, initdb, owner)
     (data / "pg_hba.conf").write_text("local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
     options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off -c max_connections=20 -c shared_buffers=16MB {settings}"

@@ -219,3 +219,13 @@ def frozen(server: SshServer) -> Iterator[None]:
     finally:
         for pid in stopped:
             kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def gateway_in(folder: Path) -> Iterator[SshServer]:
+    server = start_asyncssh(folder / "server")
+    try:
+        yield server
+    finally:
+        kill_all(server)
+        end(server.process)

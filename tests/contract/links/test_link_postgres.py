@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -12,77 +12,17 @@ from typing import Any
 
 import pytest
 
-from maintainer.errors import ActionFailed, CouldNotLook, LinkLost
+from maintainer.errors import ActionFailed, CouldNotLook, GaveWay, LinkLost
 from maintainer.links.database_probe import probe_database
-from maintainer.links.postgres import ActingSession, ReadingSession
+from maintainer.links.postgres import ReadingSession
+from maintainer.links.postgres_acting import ActingSession
 from maintainer.links.ssh import NoAnswer, SshLink
 from maintainer.links.tunnel import Tunnel
-from maintainer.model.inventory import Database, SecretFile
-from tests.contract.links import postgres_server
-from tests.contract.links.postgres_server import PASSWORD, Postgres
-from tests.contract.links.servers import SshServer, children, end, free_port, kill, kill_all, start_asyncssh, wait_for
+from tests.contract.links.postgres_server import Describe, Postgres
+from tests.contract.links.servers import SshServer, children, free_port, gateway_in, kill, kill_all, wait_for
 
 SECOND = timedelta(seconds=1)
 PLENTY = timedelta(seconds=30)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    server = postgres_server.start()
-    yield server
-    postgres_server.stop(server)
-
-
-@contextmanager
-def gateway_in(folder: Path) -> Iterator[SshServer]:
-    server = start_asyncssh(folder / "server")
-    try:
-        yield server
-    finally:
-        kill_all(server)
-        end(server.process)
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
-    """One SSH server for the whole file; tests that break it start their own."""
-    with gateway_in(tmp_path_factory.mktemp("gateway")) as server:
-        yield server
-
-
-@pytest.fixture
-def tunnel(gateway: SshServer, postgres: Postgres) -> Iterator[Tunnel]:
-    with SshLink.connect("pacs-a", gateway.node()) as link, Tunnel(link, "127.0.0.1", postgres.port) as tunnel:
-        yield tunnel
-
-
-Describe = Callable[..., Database]
-
-
-@pytest.fixture
-def described(tmp_path: Path, postgres: Postgres) -> Describe:
-    """The database as an inventory would describe it."""
-
-    def describe(*, name: str = "pacs", user: str = "maintainer", password: str | None = PASSWORD) -> Database:
-        path = tmp_path / "password"
-        path.write_text(password or "")
-        path.chmod(0o600)
-        secret = SecretFile(file=str(path)) if password else None
-        return Database(name=name, user=user, password=secret, port=postgres.port)
-
-    return describe
-
-
-@pytest.fixture
-def reading(tunnel: Tunnel, described: Describe) -> Iterator[ReadingSession]:
-    with ReadingSession(tunnel, described(), "01J") as session:
-        yield session
-
-
-@pytest.fixture
-def acting(tunnel: Tunnel, described: Describe) -> Iterator[ActingSession]:
-    with ActingSession(tunnel, described(), "01J") as session:
-        yield session
 
 
 def test_rows_are_plain_values(reading: ReadingSession) -> None:
@@ -205,29 +145,19 @@ def test_acting_takes_one_statement(acting: ActingSession, postgres: Postgres) -
     assert postgres.sql("SELECT count(*) FROM study") == [(1000,)]
 
 
-@contextmanager
-def locked(postgres: Postgres, statement: str) -> Iterator[None]:
-    """Another session that holds what a statement takes."""
-    import psycopg  # noqa: PLC0415 (heavy, and only here)
-
-    with psycopg.connect(host=str(postgres.folder), port=postgres.port, user="postgres", dbname="pacs") as other:
-        other.execute(statement.encode())
-        yield
-
-
 @pytest.mark.fault(36)
 def test_a_lock_is_given_up_within_a_second(acting: ActingSession, postgres: Postgres) -> None:
     """Whoever queues behind us for the table never waits longer than that."""
-    with locked(postgres, "LOCK TABLE study IN ACCESS EXCLUSIVE MODE"):
+    with postgres.session("LOCK TABLE study IN ACCESS EXCLUSIVE MODE"):
         begun = time.monotonic()
-        with pytest.raises(ActionFailed, match="a lock was not to be had"):
+        with pytest.raises(GaveWay, match="a lock was not to be had"):
             acting.perform("ANALYZE study", PLENTY)
         assert 0.8 < time.monotonic() - begun < 3
 
 
 def test_concurrently_waits_for_older_snapshots(acting: ActingSession, postgres: Postgres) -> None:
     """lock_timeout would count that wait; nobody is held up by it, so only the statement's own limit ends it."""
-    with locked(postgres, "SELECT count(*) FROM study"):
+    with postgres.session("SELECT count(*) FROM study"):
         threading.Timer(1.6, lambda: postgres.sql("SELECT 1")).start()
         begun = time.monotonic()
         with pytest.raises(ActionFailed, match="cancelled"):
@@ -344,7 +274,7 @@ def test_a_server_that_does_not_keep_its_own_limit(
     acting: ActingSession, reading: ReadingSession, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the server hangs in mid-statement, the line is cut some seconds later; other sessions keep theirs."""
-    monkeypatch.setattr("maintainer.links.postgres._GRACE", SECOND)
+    monkeypatch.setattr("maintainer.links.postgres_session._GRACE", SECOND)
     with hanging(postgres, after=0.3):
         begun = time.monotonic()
         with pytest.raises(LinkLost, match="connection to the database was lost"):
