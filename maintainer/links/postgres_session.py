@@ -119,8 +119,9 @@ class Session:
 def set_known(connection: Connection, settings: Mapping[str, str]) -> None:
     """Set what this server knows: a setting that its version does not have is left out."""
     connection.execute(
-        "SELECT set_config(name, wanted.value, false) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value)"
-        " JOIN pg_catalog.pg_settings USING (name)",
+        # The view pg_settings would be asked for each of the server's settings, at the cost of a login.
+        "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value)"
+        " WHERE current_setting(name, true) IS NOT NULL",
         [list(settings), list(settings.values())],
     )
 
