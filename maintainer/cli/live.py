@@ -12,7 +12,7 @@ import structlog
 
 from maintainer.cli.output import STYLES, console
 from maintainer.model.outcome import Ending, Failed, NotRun, Unknown
-from maintainer.running.events import Event, Reporter, StepEnded, StepStarted, TaskDecided, TaskStarted
+from maintainer.running.events import Event, Reporter, StepEnded, StepProgress, StepStarted, TaskDecided, TaskStarted
 from maintainer.running.recorder import summary
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def line(event: Event) -> str:
             return f"{node}  {task}: {summary(answer)}"
         case StepStarted(node=node, task=task, step=step):
             return f"{node}  {task}: {step.title} … ({step.reason})"
+        case StepProgress(node=node, task=task, step=step, progress=progress):
+            return f"{node}  {task}: {step.title}: {progress}"
         case StepEnded(node=node, task=task, step=step, ending=ending):
             return f"{node}  {task}: {step.title}: {told(ending)}"
 
@@ -85,12 +87,13 @@ def told(ending: Ending) -> str:
 
 
 def _log(event: Event) -> None:
-    LOG.info(type(event).__name__, line=line(event))
+    if not isinstance(event, StepProgress):
+        LOG.info(type(event).__name__, line=line(event))
 
 
 def _say_steps(lines: Lines) -> Reporter:
     def say(event: Event) -> None:
-        if not isinstance(event, TaskStarted):
+        if not isinstance(event, TaskStarted | StepProgress):
             click.echo(f"{time.strftime('%H:%M:%SZ', time.gmtime())}  {lines(event)}")
 
     return say
@@ -111,6 +114,9 @@ class LiveView:
         with self._lock:
             if isinstance(event, TaskStarted | StepStarted):
                 self._rows[event.node] = (line(event), time.monotonic())
+            elif isinstance(event, StepProgress):
+                _, since = self._rows[event.node]
+                self._rows[event.node] = (line(event), since)
             elif self._steps:
                 style = STYLES.get(event.ending.ending if isinstance(event, StepEnded) else event.answer.kind, "")
                 self.print(Text(line(event), style=style))

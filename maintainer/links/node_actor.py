@@ -13,6 +13,7 @@ from maintainer.links.outage import Outage
 from maintainer.links.reboot import reboot
 from maintainer.links.store_ledger import verify
 from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql, VerifyStore
+from maintainer.model.progress import Tell, to_nobody
 
 
 class NodeActor:
@@ -21,12 +22,15 @@ class NodeActor:
     def __init__(self, link: NodeLink, observer: NodeObserver, lease: Lease) -> None:
         self._link, self._observer, self._lease, self._outage = link, observer, lease, Outage()
 
-    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, JsonValue]:  # noqa: PLR0911 (one for each kind of action)
+    def perform(  # noqa: PLR0911 (one for each kind of action)
+        self, action: Action, timeout: timedelta, step: str, tell: Tell = to_nobody
+    ) -> dict[str, JsonValue]:
         """Do it and answer what was measured. `step` is the id by which the node knows it, also after a lost link.
 
         Raises:
             NodeHeld: another run or another controller holds the node by now; nothing was done.
             ActionFailed: the node said that it did not succeed.
+            GaveWay: somebody waited for the statement, or it for a lock, so that it was cancelled.
             StillInUse: somebody sends or fetches images, and nothing was stopped.
             LinkLost: the link broke, so that it may or may not have happened.
             CouldNotLook: it was never sent.
@@ -36,7 +40,7 @@ class NodeActor:
                 # The database knows no leases.
                 self._lease.check()
                 with self._link.acting() as session:
-                    return session.perform(text, timeout, settings)
+                    return session.perform(text, timeout, settings, tell)
             case RestartServices(services=services, stop_first=stop_first):
                 if stop_first:
                     self._outage.begins()

@@ -4,6 +4,7 @@ from typing import NamedTuple, Protocol
 
 from maintainer.model.outcome import Ending
 from maintainer.model.plan import Answer, Step
+from maintainer.model.progress import Progress
 
 
 class TaskStarted(NamedTuple):
@@ -23,6 +24,15 @@ class StepStarted(NamedTuple):
     step: Step
 
 
+class StepProgress(NamedTuple):
+    """Said about once a second, of what tells how far it is."""
+
+    node: str
+    task: str
+    step: Step
+    progress: Progress
+
+
 class StepEnded(NamedTuple):
     node: str
     task: str
@@ -30,7 +40,7 @@ class StepEnded(NamedTuple):
     ending: Ending
 
 
-Event = TaskStarted | TaskDecided | StepStarted | StepEnded
+Event = TaskStarted | TaskDecided | StepStarted | StepProgress | StepEnded
 
 
 class Reporter(Protocol):

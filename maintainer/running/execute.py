@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -22,11 +23,12 @@ from maintainer.model.plan import (
     Unseen,
     VerifyStore,
 )
+from maintainer.model.progress import Progress
 from maintainer.model.task import Assignment
 from maintainer.planning.admission import PartnerProof
 from maintainer.running.boot import Boot
 from maintainer.running.crew import Crew
-from maintainer.running.events import StepEnded, StepStarted
+from maintainer.running.events import StepEnded, StepProgress, StepStarted
 from maintainer.running.ports import Actor, Observer
 from maintainer.running.report import StepReport
 
@@ -162,7 +164,8 @@ class Executor:
         # Where the log gave no id, the node needs one all the same.
         name = step_id or f"step-{secrets.token_hex(8)}"
         try:
-            measured = self._actor.perform(step.action, self._crew.gate.time_for(self.assignment, step), name)
+            time_for_it = self._crew.gate.time_for(self.assignment, step)
+            measured = self._actor.perform(step.action, time_for_it, name, partial(self._tell, step))
         except NodeHeld as error:
             return NotRun(reason=Reason.NODE_HELD, detail=error.told_of(self.assignment.node))
         except StillInUse as error:
@@ -176,6 +179,9 @@ class Executor:
         if isinstance(step.action, Reboot):
             self._boot.met(measured.get("boot_id"))
         return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
+
+    def _tell(self, step: Step, progress: Progress) -> None:
+        self._crew.report(StepProgress(self.assignment.node, self.assignment.task, step, progress))
 
     def _unknown(self, seen: str) -> Unknown:
         rebooted = self._boot.has_changed(self._observer, self._crew.pause, lambda: self._crew.gate.stop.asked)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from maintainer.errors import CouldNotLook
 from maintainer.model.plan import Action
+from maintainer.model.progress import Tell, to_nobody
 from maintainer.model.task import Observation
 
 
@@ -34,11 +35,12 @@ class Observer(Protocol):
 class Actor(Protocol):
     """Changes one node, one action at a time."""
 
-    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, JsonValue]:
+    def perform(self, action: Action, timeout: timedelta, step: str, tell: Tell = to_nobody) -> dict[str, JsonValue]:
         """Do it and answer what was measured. `step` is the id by which the node knows it, also after a lost link.
 
         Raises:
             NodeHeld: another run or another controller holds the node by now; nothing was done.
+            GaveWay: somebody waited for it, so that it was cancelled.
             ActionFailed: the node said that it did not succeed.
             LinkLost: the link broke, so that it may or may not have happened.
             CouldNotLook: it was never sent.

@@ -13,7 +13,8 @@ from typing import Any
 
 from maintainer.errors import ActionFailed, CouldNotLook, NodeHeld, StillInUse
 from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql
-from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, SqlQuery
+from maintainer.model.progress import Progress, Tell, to_nobody
+from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, Room, SqlQuery
 
 HELLO = {"hostname": "fake", "machine_id_sha256": None, "python": "3.11.2", "user": "m", "mounts": []}
 YOUNG = {"age": 9, "multixact_age": 0, "never_analyzed": False, "of_the_system": False, "permitted": True}
@@ -63,7 +64,7 @@ class FakeNode:
                 return self._answer(answered=self.serves_images and self.archive == "running" and not self.hung)
             case SqlQuery():
                 return self._rows(observation.text)
-            case Recorded():
+            case Recorded() | Room():
                 return {}
         raise CouldNotLook("there is no such program", where="fake")
 
@@ -77,8 +78,10 @@ class FakeNode:
         except CouldNotLook as error:
             return error
 
-    def perform(self, action: Action, timeout: timedelta, step: str) -> dict[str, Any]:
+    def perform(self, action: Action, timeout: timedelta, step: str, tell: Tell = to_nobody) -> dict[str, Any]:
         self.steps.append(step)
+        if isinstance(action, Sql):
+            tell(Progress("scanning heap", 0.5))
         self.trouble(action)
         self.performed.append(action)
         self._do(action, timeout)

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from maintainer.cli.live import Lines
+from maintainer.cli.live import Lines, LiveView
 from maintainer.cli.root import cli
 from maintainer.model.plan import NodeOperation, Risk, Step
-from maintainer.running.events import StepStarted
+from maintainer.model.progress import Progress
+from maintainer.running.events import StepProgress, StepStarted
 from tests.unit.inventory_texts import GOOD
 
 
@@ -25,6 +26,17 @@ def test_a_reason_is_said_once_for_the_steps_that_share_it() -> None:
     said = [lines(_started(*words)) for words in (("one", "old"), ("two", "old"), ("three", "full"))]
     assert said == ["a  t: one … (old)", "a  t: two …", "a  t: three … (full)"]
     assert lines(_started("one", "full", "b")) == "b  t: one … (full)"
+
+
+def test_how_far_a_step_is_stands_in_its_row() -> None:
+    """The row of the node tells the phase, since when the step runs, and scrolls nothing."""
+    view, printed = LiveView(steps=True), list[object]()
+    view.print = printed.append
+    begun = _started("vacuum t", "dead rows")
+    view(begun)
+    view(StepProgress(begun.node, begun.task, begun.step, Progress("scanning heap", 0.25)))
+    assert str(view.render()) == "▸ a  t: vacuum t: scanning heap 25 %  0 s"
+    assert printed == []
 
 
 @pytest.mark.parametrize(
