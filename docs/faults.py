@@ -69,11 +69,7 @@ SECTIONS: dict[str, dict[int, Row]] = {
     "PostgreSQL": {
         30: Row("an old snapshot during a rebuild", "refused before; later ended, and its remains dropped"),
         31: Row("invalid indexes that somebody left", "reported by their kind, with advice"),
-        32: Row(
-            "the client is killed",
-            "the server stops within seconds; remains are cleaned up by the next run",
-            "the cleaning up",
-        ),
+        32: Row("the client is killed", "the server stops within seconds; remains are cleaned up by the next run"),
         33: Row("a flipped bit in an index page", "found, rebuilt, and found to be gone"),
         34: Row("a flipped bit in a table's page", "found, critical, and nothing is repaired"),
         35: Row("no room for the rebuild", "refused before; later the server lives and the remains are dropped"),
