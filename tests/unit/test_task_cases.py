@@ -42,9 +42,10 @@ def test_decision(path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted({path.parent.name for path in FILES}))
 def test_every_answer_has_a_case(name: str) -> None:
-    """Each task's cases cover both that something is due and that nothing is, or that it refuses."""
-    kinds = {json.loads(path.read_text("utf-8"))["decision"]["kind"] for path in FILES if path.parent.name == name}
-    assert len(kinds) > 1
+    """Each task's cases cover both that something is due, or found, and that nothing is, or that it refuses."""
+    paths = [path for path in FILES if path.parent.name == name]
+    decisions = [json.loads(path.read_text("utf-8"))["decision"] for path in paths]
+    assert len({(decision["kind"], bool(decision.get("findings"))) for decision in decisions}) > 1
 
 
 def _only(value: Any, wanted: Any) -> Any:
