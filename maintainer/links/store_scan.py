@@ -80,23 +80,24 @@ class Scanner:
 
     def _verify(self, page: list[dict[str, Any]]) -> Any:
         objects: list[JsonValue] = [
-            [row["key"], row["path"], row["size"], row["algorithm"], row["digest"], row["kind"]] for row in page
+            [row[column] for column in ("key", "path", "size", "algorithm", "digest", "kind", "sop_instance_uid")]
+            for row in page
         ]
         answer = self.ask("store-verify", {"objects": objects})
         paths = {row["key"]: row["path"] for row in page}
         for key, verdict, evidence in answer["deviations"]:
             if key not in paths:
                 raise CouldNotLook("the node answered about an object that it was not asked about")
-            self._deviation(paths[key], verdict, evidence)
+            self._deviation(paths[key], verdict, evidence, key)
         return answer
 
-    def _deviation(self, path: str, verdict: str, evidence: dict[str, JsonValue]) -> None:
+    def _deviation(self, path: str, verdict: str, evidence: dict[str, JsonValue], key: int | None = None) -> None:
         if len(self.found) >= LISTED:
             self.unlisted += 1
             return
         if verdict == "header":
             evidence = {**evidence, "pydicom": self._second_opinion(path)}
-        self.found.append({"path": path, "verdict": verdict, "evidence": evidence})
+        self.found.append({"path": path, "verdict": verdict, "evidence": evidence, "key": key})
 
     def _second_opinion(self, path: str) -> str:
         """What pydicom says to the first bytes of a suspect: the name of its complaint."""

@@ -1,6 +1,7 @@
 """Compare one object of the store with what the index says of it, reading it once.
 
-Verdicts: missing, unreadable, size, digest, header, executable-preamble. Evidence is numbers and fixed words only.
+Verdicts: missing, unreadable, size, digest, header, executable-preamble. Evidence is numbers and fixed words only; that
+of `header` is of `dicom_header.WORDS`, or `other-instance`.
 """
 
 import errno
@@ -11,19 +12,23 @@ import time
 from typing import Any, Dict, NamedTuple, Tuple
 
 from maintainer.node import dicom_header, page_cache
+from maintainer.node.dicom_window import Verdict
 
 KINDS = (DICOM, OTHER) = ("dicom", "other")
 ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")
 BUFFER_BYTES = 1024 * 1024
 # A preamble that an operating system or a viewer would run is where malware hides in an image that viewers still show.
-_EXECUTABLE = ((b"MZ", "mz"), (b"\x7fELF", "elf"), (b"#!", "script"), (b"%PDF", "pdf"))
+_EXECUTABLE = ((b"MZ", "mz"), (b"\x7fELF", "elf"), (b"#!", "script"))
+_PDF = b"%PDF-"  # which viewers of it find anywhere in the first kilobyte
 _WORDS = {errno.ELOOP: "symlink", errno.EACCES: "not-permitted", errno.EPERM: "not-permitted", errno.EIO: "io-error"}
+_PREAMBLE = 128
 _TRIES = 2
+OTHER_INSTANCE = "other-instance"
 _NOT_FOR_SECURITY: Any = {"usedforsecurity": False}  # a keyword of Python 3.9, which those machines have
 
 
 class Indexed(NamedTuple):
-    """What the archive's index says of an object."""
+    """What the archive's index says of an object; `uid` is its SOP instance UID where the index has one."""
 
     key: object
     path: str
@@ -31,6 +36,7 @@ class Indexed(NamedTuple):
     algorithm: str
     digest: object
     kind: str = DICOM
+    uid: object = None
 
 
 class Reading(NamedTuple):
@@ -39,14 +45,21 @@ class Reading(NamedTuple):
     size: int = 0
     digests: Dict[str, bytes] = {}
     first: bytes = b""
-    header: dicom_header.Verdict = dicom_header.Verdict("", 0)
+    header: Verdict = Verdict("", 0)
     mtime_ns: int = 0
     trouble: Tuple[str, Dict[str, str]] = ("", {})
 
+    def unsound(self, uid=None):
+        """Say in a word what is wrong with its structure, or that it is not the instance of this UID."""
+        if self.header.why or not uid or self.header.uid == uid.encode("utf-8", "surrogatepass"):
+            return self.header.why
+        return OTHER_INSTANCE
+
     @property
     def executable(self):
-        """What an operating system would take it for, or nothing."""
-        return next((word for magic, word in _EXECUTABLE if self.first.startswith(magic)), "")
+        """What an operating system or a viewer would take it for, or nothing."""
+        found = next((word for magic, word in _EXECUTABLE if self.first.startswith(magic)), "")
+        return found or ("pdf" if _PDF in self.first else "")
 
 
 class Reader:
@@ -90,27 +103,35 @@ class Reader:
 
     def _pass(self, opened, status, algorithms):
         hashers = {algorithm: hasher(algorithm) for algorithm in algorithms}
-        size = held = 0
-        first = b""
-        is_cached = page_cache.holds(opened, status.st_size)
-        os.lseek(opened, 0, os.SEEK_SET)
-        count = BUFFER_BYTES
-        while count == BUFFER_BYTES:
-            count = self._fill(opened)
-            if size == 0:
-                first, held = bytes(self._buffer[: min(count, 8)]), count
+        is_cached, count = self._begin(opened, status.st_size)
+        size, held, first = count, count, bytes(self._buffer[: min(count, _PREAMBLE)])
+        while True:
             for each in hashers.values():
                 each.update(self._buffer[:count])
-            size += count
             if self._pace:
                 self._pace(count)
             if self._deadline.passed():
                 return None
+            # What it has grown by since is noticed by its status afterwards.
+            count = self._fill(opened) if size < status.st_size else 0
+            if not count:
+                break
+            size += count
         header = self._examine(opened, size, held)
         if not is_cached:
             page_cache.forget(opened)
         digests = {algorithm: each.digest() for algorithm, each in hashers.items()}
         return Reading(size, digests, first, header, status.st_mtime_ns)
+
+    def _begin(self, opened, size):
+        """Read as much as the buffer takes; answers whether the file was in the page cache, and how much that was."""
+        count = page_cache.read(opened, self._buffer)
+        if count < min(size, BUFFER_BYTES):
+            os.lseek(opened, 0, os.SEEK_SET)
+            return False, self._fill(opened)
+        if size > BUFFER_BYTES:
+            os.lseek(opened, count, os.SEEK_SET)
+        return size <= BUFFER_BYTES or page_cache.holds(opened, size), count
 
     def _fill(self, opened):
         filled, count = 0, 1
@@ -131,7 +152,8 @@ def _deviations(indexed, reading):
         yield _deviation(indexed, reading.trouble[0], **reading.trouble[1])
         return
     age = max(0, int(time.time() - reading.mtime_ns / 1e9))
-    header = (reading.header.why or "sound") if indexed.kind == DICOM else "not-an-object"
+    why = reading.unsound(indexed.uid) if indexed.kind == DICOM else ""
+    header = (why or "sound") if indexed.kind == DICOM else "not-an-object"
     if reading.size != indexed.size:
         yield _deviation(
             indexed, "size", expected=indexed.size, found=reading.size, header=header, modified_seconds_ago=age
@@ -140,8 +162,8 @@ def _deviations(indexed, reading):
         yield _deviation(
             indexed, "digest", algorithm=indexed.algorithm, size=reading.size, header=header, modified_seconds_ago=age
         )
-    elif reading.header.why and indexed.kind == DICOM:
-        yield _deviation(indexed, "header", why=header, offset=reading.header.offset, size=reading.size)
+    elif why:
+        yield _deviation(indexed, "header", why=why, offset=reading.header.offset, size=reading.size)
     if reading.executable and indexed.kind == DICOM:
         yield _deviation(indexed, "executable-preamble", looks_like=reading.executable, header=header)
 
@@ -155,7 +177,7 @@ def _deviation(indexed, verdict, **evidence):
 
 
 def _same(before, after, size):
-    return (before.st_mtime, before.st_size, size) == (after.st_mtime, after.st_size, after.st_size)
+    return (before.st_mtime_ns, before.st_size, size) == (after.st_mtime_ns, after.st_size, after.st_size)
 
 
 def hasher(algorithm, content=b""):

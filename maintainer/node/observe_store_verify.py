@@ -1,9 +1,10 @@
 """Whether indexed objects are in the store as the index says: present, whole, with the same digest, and readable DICOM.
 
-Request {"objects": [[key, path, size, algorithm, digest or null, kind], …]}, in the order to check them; the kind may
-be left out where it is "dicom". What is of the kind "other" has no DICOM header that could be looked at. Answers
-{"store_present", "checked", "bytes", "deviations": [[key, verdict, evidence], …], "reached"}: `reached` is the key up
-to which everything was checked before the time was over, null when nothing was. Verdicts: `object_reading`.
+Request {"objects": [[key, path, size, algorithm, digest or null, kind, SOP instance UID or null], …]}, in the order to
+check them; the kind may be left out where it is "dicom", and the UID where it is not known. What is of the kind
+"other" has no DICOM header that could be looked at. Answers {"store_present", "checked", "bytes",
+"deviations": [[key, verdict, evidence], …], "reached"}: `reached` is the key up to which everything was checked before
+the time was over, null when nothing was. Verdicts: `object_reading`.
 """
 
 import os
@@ -14,6 +15,7 @@ from maintainer.node.object_reading import ALGORITHMS, KINDS, Indexed, Reader
 GENTLE = True
 MAX_OBJECTS = 100000
 MAX_DEVIATIONS = 20000
+_LEAST_FIELDS = 5
 _THREADS = 4
 _WORTH_A_THREAD = 8 * 1024 * 1024
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -42,8 +44,8 @@ def _objects(request):
 
 
 def _indexed(fields):
-    if not isinstance(fields, list) or len(fields) not in (len(Indexed._fields) - 1, len(Indexed._fields)):
-        raise ValueError("an object is [key, path, size, algorithm, digest or null, kind]")
+    if not isinstance(fields, list) or not _LEAST_FIELDS <= len(fields) <= len(Indexed._fields):
+        raise ValueError("an object is [key, path, size, algorithm, digest or null, kind, UID or null]")
     indexed = Indexed(*fields)
     if type(indexed.key) not in (int, str) or not isinstance(indexed.path, str):
         raise ValueError("an object's key is a number or a text, its path a text")
@@ -55,6 +57,8 @@ def _indexed(fields):
         raise ValueError("an object's digest is hexadecimal, or null")
     if indexed.kind not in KINDS:
         raise ValueError("an object's kind is one of " + ", ".join(KINDS))
+    if indexed.uid is not None and not isinstance(indexed.uid, str):
+        raise ValueError("an object's SOP instance UID is a text, or null")
     return indexed
 
 

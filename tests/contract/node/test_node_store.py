@@ -17,6 +17,8 @@ from tests.contract.node.own_node import OwnNode, manifest
 
 IMAGE = Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes()
 
+UID = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"
+
 
 @pytest.fixture
 def store(own_node: OwnNode) -> OwnNode:
@@ -155,8 +157,10 @@ def test_what_is_no_file_is_unreadable(store: OwnNode) -> None:
 
 def test_large_objects_are_read_in_pieces(store: OwnNode) -> None:
     """An object larger than the buffer has the digest of all its pieces, and a header walked to its end."""
-    pixels = os.urandom(5_000_001)
+    rows, columns, pixels = 2500, 1001, os.urandom(2500 * 1001 * 2)
     head = IMAGE[: IMAGE.index(b"\xe0\x7f\x10\x00OW")]
+    for element, edge in ((b"\x28\0\x10\0US\x02\0", rows), (b"\x28\0\x11\0US\x02\0", columns)):
+        head = head.replace(element + struct.pack("<H", 128), element + struct.pack("<H", edge))
     large = head + b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<L", len(pixels)) + pixels
     put(store, "large", large)
     digest = hashlib.sha256(large).hexdigest()
@@ -165,6 +169,23 @@ def test_large_objects_are_read_in_pieces(store: OwnNode) -> None:
     put(store, "large", large[:-1])
     ((_, verdict, evidence),) = verify(store, row)["deviations"]
     assert (verdict, evidence["header"]) == ("size", "past-end")
+
+
+def test_the_pixels_of_another_image_are_too_short(store: OwnNode) -> None:
+    """Fewer pixels than rows and columns need are told where the index keeps no digest."""
+    put(store, "aa/0", IMAGE.replace(b"\x28\0\x10\0US\x02\0\x80\0", b"\x28\0\x10\0US\x02\0\x81\0"))
+    ((_, verdict, evidence),) = verify(store, indexed(0, digest=None))["deviations"]
+    assert (verdict, evidence["why"]) == ("header", "pixels-too-short")
+
+
+def test_an_object_under_the_name_of_another_is_told(store: OwnNode) -> None:
+    """A sound object that is not the SOP instance of the index is found without a digest; the right one is not."""
+    sound = [*indexed(0, digest=None), "dicom", UID]
+    other = [*indexed(1, digest=None), "dicom", "1.2.3"]
+    unknown = [*indexed(2, digest=None), "dicom", None]
+    assert verify(store, sound, other, unknown)["deviations"] == [
+        [1, "header", {"why": "other-instance", "offset": 0, "size": len(IMAGE)}]
+    ]
 
 
 @pytest.mark.fault(40)
