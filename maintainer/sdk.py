@@ -36,6 +36,7 @@ from maintainer.model.task import (
     Probe,
     Question,
     Recorded,
+    Room,
     Seen,
     SqlQuery,
     StoreLedger,
@@ -56,6 +57,7 @@ from maintainer.planning.database import (
     pace,
     prepared_for_long,
     quoted,
+    vacuum_pace,
 )
 from maintainer.planning.ledger_trust import Trust, trust
 from maintainer.planning.outage import OutageParams, ProbeAnswer, drain, image_findings, image_probes, no_images
@@ -104,6 +106,7 @@ __all__ = [
     "RestartServices",
     "Risk",
     "Role",
+    "Room",
     "Seen",
     "Setting",
     "Severity",
@@ -137,6 +140,7 @@ __all__ = [
     "quoted",
     "sql_file",
     "trust",
+    "vacuum_pace",
     "write_duration",
 ]
 

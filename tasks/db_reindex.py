@@ -1,17 +1,27 @@
 """Rebuild indexes that have become much larger than they need to be, without ever blocking the clinic.
 
 An index is judged by what was measured: how full its leaf pages are (extension pgstattuple), or how much it has grown
-over the best bytes-per-row ratio on record. Where neither is known, that is said, not guessed.
+over the best bytes-per-row ratio on record since it was built. Where neither is known, that is said, not guessed.
 
 Source: PostgreSQL manual, "Routine Reindexing" and REINDEX, "Rebuilding Indexes Concurrently".
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from functools import cached_property
 
 from maintainer import sdk
+from tasks import reindex_leftovers as leftovers
+from tasks.reindex_facts import (
+    BUILD,
+    BYTES,
+    FULL,
+    GAIN,
+    GAIN_SHARE,
+    LEFTOVER,
+    RATIO,
+    Index,
+    ReindexFacts,
+)
 
 
 class ReindexParams(sdk.Params):
@@ -20,55 +30,18 @@ class ReindexParams(sdk.Params):
     )
     growth: float = sdk.Field(2.0, gt=1, description="rebuild from this multiple of the best bytes per row on record")
     smallest: sdk.Size = sdk.Field(10_000_000, description="leave smaller indexes alone")
-    measure_up_to: sdk.Size = sdk.Field(2_000_000_000, description="read an index to measure it only up to this size")
+    measure_up_to: sdk.Size = sdk.Field(
+        2_000_000_000, description="to measure indexes, read this much in one look at most, the emptiest-looking first"
+    )
     longest_transaction: sdk.Duration = sdk.Field(
         timedelta(minutes=5), description="refuse while a transaction is older"
+    )
+    longest_lag: sdk.Size = sdk.Field(
+        1_000_000_000, description="refuse while a standby or a replication slot is this much WAL behind"
     )
     timeout: sdk.TimeLimit = sdk.Field(
         timedelta(hours=2), description="longest time for one index, until its own history is known"
     )
-
-
-class Index(sdk.Seen):
-    schema_: str = sdk.Field(alias="schema")
-    name: str
-    bytes: int
-    rows: float = sdk.Field(description="estimate of the last ANALYZE or VACUUM; -1 when there was none")
-    valid: bool
-
-    @property
-    def subject(self) -> str:
-        return f"index {sdk.quoted(self.schema_, self.name)}"
-
-    @property
-    def bytes_per_row(self) -> float | None:
-        return self.bytes / self.rows if self.rows > 0 else None
-
-
-class Density(sdk.Seen):
-    schema_: str = sdk.Field(alias="schema")
-    name: str
-    leaf_density: float
-
-
-class OnRecord(sdk.Seen):
-    least: float
-    last: float
-
-
-class ReindexFacts(sdk.Facts):
-    indexes: tuple[Index, ...]
-    server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
-    density: tuple[Density, ...] = sdk.Field(description="none where pgstattuple is not to be had")
-    recorded: dict[str, OnRecord]
-
-    def leaf_density(self, index: Index) -> float | None:
-        """How full an index's leaf pages are; None: not measured."""
-        return self._densities.get((index.schema_, index.name))
-
-    @cached_property
-    def _densities(self) -> dict[tuple[str, str], float]:
-        return {(one.schema_, one.name): one.leaf_density for one in self.density}
 
 
 class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
@@ -78,117 +51,216 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
     facts = ReindexFacts
 
     def observe(self, node: sdk.Node, params: ReindexParams) -> Mapping[str, sdk.Observation]:
-        limits: dict[str, int | float | str] = {"smallest": params.smallest, "measure_up_to": params.measure_up_to}
+        large: dict[str, int | float | str] = {"smallest": params.smallest}
+        limits = {**large, "measure_up_to": params.measure_up_to}
         return {
-            "indexes": sdk.SqlQuery(text=INDEXES, parameters={"smallest": params.smallest}),
+            "indexes": sdk.SqlQuery(text=INDEXES, parameters=large),
             "density": sdk.SqlQuery(text=DENSITY, parameters=limits, calls="pgstatindex(regclass)"),
             "server": sdk.SERVER,
-            "recorded": sdk.Recorded(measurement=BYTES_PER_ROW),
+            "horizon": sdk.HORIZON,
+            "replicas": sdk.SqlQuery(text=REPLICAS),
+            "room": sdk.Room(text=PLACES, parameters=large),
+            "ratios": sdk.Recorded(measurement=RATIO),
+            "builds": sdk.Recorded(measurement=BUILD),
+            "sizes": sdk.Recorded(measurement=BYTES),
+            "gains": sdk.Recorded(measurement=GAIN_SHARE),
+            "leftovers": sdk.Recorded(measurement=LEFTOVER),
         }
 
     def plan(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> sdk.Decision:
-        judged = [index for index in facts.indexes if index.valid]
-        reasons = {index.subject: _reason(index, params, facts) for index in judged}
-        findings = (*_leftovers(facts), *_cannot_tell(judged, facts))
-        measured = tuple(
-            sdk.Measurement(name=BYTES_PER_ROW, subject=index.subject, value=round(ratio, 2))
-            for index in judged
-            if (ratio := index.bytes_per_row)
-        )
-        due = [index for index in judged if reasons[index.subject]]
-        if not due:
+        judged = [index for index in facts.indexes if index.valid and index.size >= params.smallest]
+        bloated = {index.subject: reason for index in judged if (reason := _reason(index, params, facts))}
+        due = sorted((one for one in judged if one.subject in bloated), key=lambda one: _gain(one, facts), reverse=True)
+        permitted = [index for index in due if index.permitted]
+        roomy = [index for index in permitted if not _lacks_room(index, facts)]
+        findings = (*leftovers.findings(facts), *_cannot_tell(judged, facts), *_not_done(due, facts))
+        told = {"findings": findings, "measured": (*_measured(judged, facts), *leftovers.measured(facts))}
+        steps = (*leftovers.drops(facts), *_confirmations(roomy, facts), *_rebuilds(roomy, bloated, params, facts))
+        if not steps and len(permitted) > len(roomy):
+            return NO_ROOM.model_copy(update=told)
+        if not steps:
             because = f"of {len(judged)} indexes of {params.smallest / 1e6:g} MB or more, none is known to be bloated"
-            return sdk.Nothing(because=because, findings=findings, measured=measured)
-        if refusal := _corrupting(facts.server[0]) or sdk.not_now(
-            facts.server[0], params.longest_transaction, self.name
-        ):
-            return refusal.model_copy(update={"findings": findings, "measured": measured})
-        largest_first = sorted(due, key=lambda index: index.bytes, reverse=True)
-        steps = tuple(_rebuild(index, reasons[index.subject], params) for index in largest_first)
-        return sdk.Steps(steps=steps, findings=findings, measured=measured)
+            return sdk.Nothing.model_validate({"because": because, **told})
+        if refusal := _not_now(params, facts, self.name):
+            return refusal.model_copy(update=told)
+        told["measured"] = (*told["measured"], *_planned(roomy, facts))
+        return sdk.Steps.model_validate({"steps": steps, **told})
+
+
+def _not_now(params: ReindexParams, facts: ReindexFacts, name: str) -> sdk.Refuse | None:
+    return (
+        _corrupting(facts.server[0])
+        or sdk.not_now(facts.server[0], params.longest_transaction, name)
+        or sdk.prepared_for_long(facts.horizon, params.longest_transaction, name)
+        or _behind(facts, params, name)
+    )
 
 
 def _reason(index: Index, params: ReindexParams, facts: ReindexFacts) -> str:
-    if index.bytes < params.smallest:
-        return ""
     density = facts.leaf_density(index)
     if density is not None:
         return f"its leaf pages are {density:.0%} full" if density < params.leaf_density else ""
-    ratio, recorded = index.bytes_per_row, facts.recorded.get(index.subject)
-    if recorded and ratio and ratio >= params.growth * recorded.least:
-        return f"it takes {ratio:.0f} bytes a row, and took {recorded.least:.0f} at best"
+    ratio, best = index.bytes_per_row, facts.best_ratio(index)
+    if best and ratio and ratio >= params.growth * best and not _never_pays(index, facts):
+        return f"it takes {ratio:.0f} bytes a row, and took {best:.0f} at best"
     return ""
 
 
-def _rebuild(index: Index, reason: str, params: ReindexParams) -> sdk.Step:
-    name = sdk.quoted(index.schema_, index.name)
-    return sdk.Step(
-        subject=index.subject,
-        title=f"rebuild {name} ({index.bytes / 1e6:.1f} MB)",
-        reason=reason,
-        # Without CONCURRENTLY, every reader of the table would wait until the end.
-        action=sdk.Sql(text=f"REINDEX INDEX CONCURRENTLY {name}"),
-        risk=sdk.Risk.SLOWER,
-        timeout=params.timeout,
-    )
+def _gain(index: Index, facts: ReindexFacts) -> float:
+    """About how many bytes a rebuild would give back."""
+    density = facts.leaf_density(index)
+    if density is not None:
+        return index.size * max(0.0, 1 - density / FULL)
+    ratio, best = index.bytes_per_row, facts.best_ratio(index)
+    return index.size * max(0.0, 1 - best / ratio) if best and ratio else 0.0
+
+
+def _never_pays(index: Index, facts: ReindexFacts) -> bool:
+    gain = facts.gains.get(index.subject)
+    return gain is not None and gain.last < WORTH_IT
+
+
+def _lacks_room(index: Index, facts: ReindexFacts) -> bool:
+    room = facts.room.get(index.place or "")
+    return room is not None and room.free_bytes < ROOM * index.size
+
+
+def _rebuilds(
+    due: list[Index], reasons: Mapping[str, str], params: ReindexParams, facts: ReindexFacts
+) -> Iterator[sdk.Step]:
+    settings = sdk.pace(facts.server[0])
+    for index in due:
+        if _needs_confirmation(index, facts):
+            continue
+        yield sdk.Step(
+            subject=index.subject,
+            title=f"rebuild {index.quoted} ({index.size / 1e6:.1f} MB)",
+            reason=f"{reasons[index.subject]}: about {_gain(index, facts) / 1e6:.1f} MB to gain",
+            # Without CONCURRENTLY, every reader of the table would wait until the end.
+            action=sdk.Sql(text=f"REINDEX INDEX CONCURRENTLY {index.quoted}", settings=settings),
+            risk=sdk.Risk.SLOWER,
+            timeout=params.timeout,
+        )
+
+
+def _needs_confirmation(index: Index, facts: ReindexFacts) -> bool:
+    """Growth is counted by the row, and how many rows there are is known from the last ANALYZE only."""
+    return facts.leaf_density(index) is None and index.is_stale
+
+
+def _confirmations(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Step]:
+    stale = {sdk.quoted(one.schema_, one.table): one for one in due if _needs_confirmation(one, facts)}
+    for table, index in stale.items():
+        yield sdk.Step(
+            subject=f"table {table}",
+            title=f"analyze {table}",
+            reason=f"{index.quoted} seems to have grown, but {index.changed_rows} rows changed since they were counted",
+            action=sdk.Sql(text=f"ANALYZE (SKIP_LOCKED) {table}", settings=sdk.vacuum_pace(facts.server[0])),
+            risk=sdk.Risk.SLOWER,
+            timeout=timedelta(minutes=30),
+        )
+
+
+def _measured(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]:
+    """Best ratios, where the rows were counted lately; and what a rebuild has gained, once it is seen to be done."""
+    for index in judged:
+        ratio, best = index.bytes_per_row, facts.best_ratio(index)
+        if ratio and not index.is_stale and (best is None or ratio < best):
+            yield sdk.Measurement(name=RATIO, subject=index.build, value=round(ratio, 2))
+        replaced, size = facts.replaced(index.subject), facts.sizes.get(index.subject)
+        if replaced and size and replaced.last != index.filenode:
+            gained = size.last - index.size
+            yield sdk.Measurement(name=GAIN, subject=index.subject, value=gained)
+            yield sdk.Measurement(name=GAIN_SHARE, subject=index.subject, value=round(gained / size.last, 3))
+            yield sdk.Measurement(name=BYTES, subject=index.subject, value=0)
+
+
+def _planned(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]:
+    for index in due:
+        if not _needs_confirmation(index, facts):
+            yield sdk.Measurement(name=BUILD, subject=index.subject, value=index.filenode)
+            yield sdk.Measurement(name=BYTES, subject=index.subject, value=index.size)
 
 
 def _corrupting(server: sdk.DatabaseServer) -> sdk.Refuse | None:
-    """Concurrent builds of 14.0 to 14.3 can miss rows. Source: release notes of PostgreSQL 14.4."""
-    if server.version not in CORRUPTING:
+    """Tell of servers whose concurrent builds can miss rows.
+
+    Source: release notes of PostgreSQL 14.4; of 12.9, 13.5 and 14.1 for rows of prepared transactions.
+    """
+    if server.version in CORRUPTING:
+        what, newest = "PostgreSQL 14.0 to 14.3 can build corrupt indexes with CONCURRENTLY", "14.x"
+    elif server.prepares_transactions and any(server.version in versions for versions in MISSING_PREPARED):
+        what = "with prepared transactions, this version can build indexes with CONCURRENTLY that miss rows"
+        newest = f"{server.version // 10000}.x"
+    else:
         return None
     return sdk.Refuse(
-        because="PostgreSQL 14.0 to 14.3 can build corrupt indexes with CONCURRENTLY",
-        hint="update the server to the newest 14.x first; then check its indexes with amcheck",
+        because=what, hint=f"update the server to the newest {newest} first; then check its indexes with amcheck"
     )
 
 
-def _leftovers(facts: ReindexFacts) -> tuple[sdk.Finding, ...]:
-    return tuple(
-        sdk.Finding(
-            severity=sdk.Severity.WARNING,
-            cause="index-invalid",
-            subject=index.subject,
-            evidence={"bytes": index.bytes, "kind": _kind(index.name)},
-            advice=ADVICE[_kind(index.name)],
+def _behind(facts: ReindexFacts, params: ReindexParams, task: str) -> sdk.Refuse | None:
+    """A rebuild writes an index's size as WAL, which a standby must replay and a slot must keep."""
+    unknown = next((one for one in facts.replicas if one.behind_bytes is None and one.kind == "standby"), None)
+    if unknown:
+        return sdk.Refuse(
+            because=f"cannot tell how far standby {unknown.name} is behind",
+            hint="it may be starting: see pg_stat_replication, and whether the role has pg_monitor",
         )
-        for index in facts.indexes
-        if not index.valid
+    late = max(facts.replicas, key=lambda one: one.behind_bytes or 0, default=None)
+    if late is None or (late.behind_bytes or 0) <= params.longest_lag:
+        return None
+    what = "standby" if late.kind == "standby" else "replication slot"
+    return sdk.Refuse(
+        because=f"{what} {late.name} is {(late.behind_bytes or 0) / 1e6:,.0f} MB of WAL behind",
+        hint=f"let it catch up, drop a slot that nobody uses, or raise longest_lag in [tasks.{task}]",
     )
 
 
-def _kind(name: str) -> str:
-    """Tell what kind of leftover a name is; PostgreSQL adds a number when the name is taken.
+def _not_done(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Finding]:
+    """What is due and cannot be done, and what can be done without knowing whether there is room."""
+    lacking = [index for index in due if not index.permitted]
+    if lacking:
+        advice = (
+            "GRANT pg_maintain (PostgreSQL 17 and later) or the role of the owner to the role of [nodes.….database]"
+        )
+        yield _about(lacking, "reindex-not-permitted", sdk.Severity.WARNING, advice)
+    tight = [index for index in due if _lacks_room(index, facts)]
+    if tight:
+        advice = f"a rebuild needs up to {ROOM} times the index's size where the database's files lie: make room"
+        yield _about(tight, "reindex-no-room", sdk.Severity.WARNING, advice)
+    unknown = [index for index in due if (index.place or "") not in facts.room]
+    if unknown:
+        advice = "cannot tell how much room there is: the server's files lie on another machine, or out of sight there"
+        yield _about(unknown, "reindex-room-unknown", sdk.Severity.INFO, advice)
 
-    >>> _kind("x_ccnew1"), _kind("x_ccold"), _kind("x")
-    ('new', 'old', 'other')
-    """
-    match = re.search(r"_cc(new|old)\d*$", name)
-    return match[1] if match else "other"
+
+def _about(indexes: list[Index], cause: str, severity: sdk.Severity, advice: str) -> sdk.Finding:
+    evidence: dict[str, sdk.JsonValue] = {"indexes": len(indexes), "bytes": sum(index.size for index in indexes)}
+    return sdk.Finding(severity=severity, cause=cause, subject="database", evidence=evidence, advice=advice)
 
 
-def _cannot_tell(judged: list[Index], facts: ReindexFacts) -> tuple[sdk.Finding, ...]:
-    blind = [index for index in judged if facts.leaf_density(index) is None and index.subject not in facts.recorded]
-    if not blind:
-        return ()
-    return (
-        sdk.Finding(
-            severity=sdk.Severity.INFO,
-            cause="index-bloat-unknown",
-            subject="database",
-            evidence={"indexes": len(blind), "bytes": sum(index.bytes for index in blind)},
-            advice="CREATE EXTENSION pgstattuple and GRANT pg_stat_scan_tables to measure now; "
-            "without it, growth is judged from the next run on",
-        ),
-    )
+def _cannot_tell(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Finding]:
+    blind = [one for one in judged if facts.leaf_density(one) is None and facts.best_ratio(one) is None]
+    if blind:
+        advice = (
+            "CREATE EXTENSION pgstattuple and GRANT pg_stat_scan_tables to measure now; "
+            "without it, growth is judged from the next run on"
+        )
+        yield _about(blind, "index-bloat-unknown", sdk.Severity.INFO, advice)
 
 
 CORRUPTING = range(140000, 140004)
-BYTES_PER_ROW = "bytes-per-row"
-ADVICE = {
-    "new": "a concurrent rebuild did not finish: DROP INDEX CONCURRENTLY this one, then rebuild the original",
-    "old": "a concurrent rebuild finished but could not clean up: DROP INDEX CONCURRENTLY this one",
-    "other": "a CREATE INDEX CONCURRENTLY did not finish: find out who started it; drop it or REINDEX it",
-}
+MISSING_PREPARED = (range(120000, 120009), range(130000, 130005), range(140000, 140001))
+ROOM = 3
+"""The new index, what is sorted for it, and its WAL."""
+WORTH_IT = 0.1
+"""A rebuild that gave back less is not repeated because of growth: its rows have become wider."""
+NO_ROOM = sdk.Refuse(
+    because="there is no room to rebuild what is bloated",
+    hint="make room where the database's files lie; the findings say how much it takes",
+)
 DENSITY = sdk.sql_file("tasks", "db_reindex_density.sql")
 INDEXES = sdk.sql_file("tasks", "db_reindex_indexes.sql")
+PLACES = sdk.sql_file("tasks", "db_reindex_places.sql")
+REPLICAS = sdk.sql_file("tasks", "db_reindex_replicas.sql")

@@ -148,7 +148,7 @@ def _vacuum(table: Table, params: VacuumParams, server: sdk.DatabaseServer) -> s
 
 def _pace(table: Table, server: sdk.DatabaseServer) -> dict[sdk.Setting, int | str]:
     """With a wraparound near, being slow is the greater danger."""
-    return {} if table.oldest >= CRITICAL else sdk.pace(server)
+    return {} if table.oldest >= CRITICAL else sdk.vacuum_pace(server)
 
 
 def _near_wraparound(facts: VacuumFacts) -> tuple[sdk.Finding, ...]:

@@ -13,6 +13,7 @@ from maintainer.errors import CouldNotLook, NodeUnreachable
 from maintainer.links.dicom import canary, echo
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_program import OutOfTime, Question
+from maintainer.links.room import room
 from maintainer.links.store_ledger import seen
 from maintainer.links.store_scan import Scanner
 from maintainer.model.task import (
@@ -20,6 +21,7 @@ from maintainer.model.task import (
     Observation,
     Probe,
     Recorded,
+    Room,
     SqlQuery,
     StoreLedger,
     StoreScan,
@@ -95,10 +97,12 @@ class NodeObserver:
         except CouldNotLook as error:
             return error
 
-    def _alone(self, observation: Observation) -> JsonValue:
+    def _alone(self, observation: Observation) -> JsonValue:  # noqa: PLR0911 (one for each kind of observation)
         match observation:
             case SqlQuery():
                 return self._query(observation)
+            case Room():
+                return room(self._link, observation, QUERY_TIME)
             case Probe(by=by):
                 return self._probe(by)
             case StoreScan():

@@ -199,6 +199,11 @@ class Quarantined(Value):
     more: bool
 
 
+class FreeRoom(Value):
+    free_bytes: Count
+    total_bytes: Count
+
+
 class Expired(Value):
     deleted_files: Count
     deleted_bytes: Count
@@ -215,6 +220,7 @@ SHAPES: dict[str, TypeAdapter[Any]] = {
     "store-list": TypeAdapter(StoreList),
     "store-header": TypeAdapter(StoreHeader),
     "mounts": TypeAdapter(dict[Path, MountState]),
+    "room": TypeAdapter(dict[Path, FreeRoom]),
     "connections": TypeAdapter(Connections),
     "lease": TypeAdapter(LeaseToken | LeaseReleased),
     "holder": TypeAdapter(Lease),

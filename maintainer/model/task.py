@@ -82,7 +82,19 @@ class Recorded(Value):
     measurement: Name
 
 
-Observation = SqlQuery | NodeQuery | Probe | StoreScan | StoreLedger | Recorded
+class Room(Value):
+    """How much room there is where a database's files lie. The query answers a column `path`, for each place.
+
+    Answers `{path: {"free_bytes", "total_bytes"}}`. What cannot be told is left out: a database on another machine than
+    the node, or a path that is not there, as where the server runs in a container.
+    """
+
+    kind: Literal["room"] = "room"
+    text: str
+    parameters: dict[str, int | float | str] = {}
+
+
+Observation = SqlQuery | Room | NodeQuery | Probe | StoreScan | StoreLedger | Recorded
 """What is asked of a node, or of the log about it."""
 Question = Observation | Openings
 

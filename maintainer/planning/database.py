@@ -85,13 +85,17 @@ def held_back(holders: Iterable[Holder], most: int, task: str) -> Refuse | None:
 
 
 def pace(server: DatabaseServer) -> dict[Setting, int | str]:
-    """Say how fast a statement may work: while the clinic does too, with one process, and no faster than autovacuum.
+    """Say how much of the server a statement may take: while the clinic works, one process."""
+    return {"max_parallel_maintenance_workers": 0} if server.active_clients >= BUSY else {}
+
+
+def vacuum_pace(server: DatabaseServer) -> dict[Setting, int | str]:
+    """Say how fast a vacuum may read and write besides: while the clinic works, no faster than autovacuum.
 
     Source: PostgreSQL manual, "Cost-based Vacuum Delay". A limit of 200 every 2 ms dirties 40 MB a second at most.
     """
-    if server.active_clients >= BUSY:
-        return {"vacuum_cost_delay": "2ms", "vacuum_cost_limit": 200, "max_parallel_maintenance_workers": 0}
-    return {"vacuum_cost_delay": "2ms", "vacuum_cost_limit": 1000}
+    limit = 200 if server.active_clients >= BUSY else 1000
+    return {"vacuum_cost_delay": "2ms", "vacuum_cost_limit": limit, **pace(server)}
 
 
 def quoted(*names: str) -> str:

@@ -28,6 +28,8 @@ NODE = sdk.Node.model_validate({"address": "a", "ssh": {"user": "m"}, "database"
 ODD = 'Bilder "x"; größe'
 """A name that no statement survives unless it is quoted."""
 
+PLENTY = {"free_bytes": 10**12, "total_bytes": 10**12}
+
 Ask = Callable[..., list[dict[str, Any]]]
 
 
@@ -67,6 +69,9 @@ def decided(
             answers[name] = ask(one, role=role)
         elif isinstance(one, sdk.Recorded):
             answers[name] = (recorded or {}).get(one.measurement, {})
+        elif isinstance(one, sdk.Room):
+            paths = ask(sdk.SqlQuery(text=one.text, parameters=one.parameters), role=role)
+            answers[name] = {row["path"]: PLENTY for row in paths if row["path"]}
     decision: sdk.Decision = task.plan(NODE, params, task.facts.model_validate(answers))
     return decision
 

@@ -1,0 +1,41 @@
+"""How much room there is where a database's files lie, asked of the node that they lie on."""
+
+from datetime import timedelta
+from ipaddress import ip_address
+
+from pydantic import JsonValue
+
+from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
+from maintainer.links.node_link import NodeLink
+from maintainer.model.task import Room
+
+
+def room(link: NodeLink, asked: Room, timeout: timedelta) -> JsonValue:
+    """Answer by path; nothing of a database on another machine, nor where the node's own program cannot tell.
+
+    Raises:
+        CouldNotLook: the database did not answer, or the node could not be reached.
+    """
+    rows = link.reading().rows(asked.text, asked.parameters, timeout)
+    paths: list[JsonValue] = [row["path"] for row in rows if row["path"]]
+    if not paths or not _is_here(link.database.host):
+        return {}
+    try:
+        return link.program().observe("room", {"paths": paths}, timeout)
+    except (LinkLost, NodeUnreachable):
+        raise
+    except CouldNotLook:
+        # A prepared node of an earlier version does not have this program; the task says that it cannot tell.
+        return {}
+
+
+def _is_here(host: str) -> bool:
+    """Tell whether the node reaches the database without leaving it.
+
+    >>> _is_here("localhost"), _is_here("::1"), _is_here("10.0.0.7")
+    (True, True, False)
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

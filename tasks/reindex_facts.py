@@ -1,0 +1,138 @@
+"""What db-reindex sees of a database, and the numbers that it keeps on record about it."""
+
+import re
+from functools import cached_property
+from typing import Literal
+
+from maintainer import sdk
+
+FULL = 0.9
+"""How full the leaf pages of a new B-tree are. Source: PostgreSQL manual, CREATE INDEX, "fillfactor"."""
+STALE = 0.1
+"""From this share of changed rows, what the server believes of an index's rows is not relied on."""
+RATIO = "bytes-per-row"
+"""By index and filenode: each build has a history of its own, whoever built it."""
+BUILD, BYTES = "build-to-replace", "bytes-to-replace"
+"""What a rebuild was meant to replace, put on record when it is planned; `BYTES` is 0 when it was seen to be done."""
+GAIN, GAIN_SHARE = "reclaimed-bytes", "reclaimed-share"
+LEFTOVER = "leftover"
+"""By index: the number under which the server knows it when it is ours, else the negative of that."""
+
+
+class Index(sdk.Seen):
+    schema_: str = sdk.Field(alias="schema")
+    name: str
+    table: str
+    oid: int
+    filenode: int
+    bytes: int | None = sdk.Field(description="none: it was dropped while it was looked at")
+    rows: float = sdk.Field(description="estimate of the last ANALYZE or VACUUM; -1 when there was none")
+    changed_rows: int = sdk.Field(description="of its table, since then")
+    valid: bool
+    place: str | None
+    owned: bool
+    permitted: bool
+    in_work: bool = sdk.Field(description="not valid, and somebody builds one on its table or has it locked")
+
+    @property
+    def quoted(self) -> str:
+        return sdk.quoted(self.schema_, self.name)
+
+    @property
+    def subject(self) -> str:
+        return f"index {self.quoted}"
+
+    @property
+    def build(self) -> str:
+        return f"{self.subject}, build {self.filenode}"
+
+    @property
+    def size(self) -> int:
+        return self.bytes or 0
+
+    @property
+    def bytes_per_row(self) -> float | None:
+        return self.size / self.rows if self.rows > 0 else None
+
+    @property
+    def is_stale(self) -> bool:
+        return self.changed_rows > STALE * max(self.rows, 1)
+
+    @property
+    def kind(self) -> Literal["new", "old", "other"]:
+        return _kind(self.name)
+
+    @property
+    def original(self) -> str:
+        """Subject of the index beside which it was built; PostgreSQL shortens a name that would become too long."""
+        return f"index {sdk.quoted(self.schema_, re.sub(_LEFT, '', self.name))}"
+
+
+class Density(sdk.Seen):
+    schema_: str = sdk.Field(alias="schema")
+    name: str
+    leaf_density: float
+
+
+class OnRecord(sdk.Seen):
+    least: float
+    last: float
+
+
+class Replica(sdk.Seen):
+    kind: Literal["standby", "slot"]
+    name: str
+    behind_bytes: float | None
+
+
+class Room(sdk.Seen):
+    free_bytes: int
+    total_bytes: int
+
+
+Record = dict[str, OnRecord]
+
+
+class ReindexFacts(sdk.Facts):
+    indexes: tuple[Index, ...]
+    server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
+    density: tuple[Density, ...] = sdk.Field(description="none where pgstattuple is not to be had")
+    horizon: tuple[sdk.Holder, ...]
+    replicas: tuple[Replica, ...]
+    room: dict[str, Room] = sdk.Field(description="by place; what cannot be told is left out")
+    ratios: Record
+    builds: Record
+    sizes: Record
+    gains: Record
+    leftovers: Record
+
+    def leaf_density(self, index: Index) -> float | None:
+        """How full an index's leaf pages are; None: not measured."""
+        return self._densities.get((index.schema_, index.name))
+
+    @cached_property
+    def _densities(self) -> dict[tuple[str, str], float]:
+        return {(one.schema_, one.name): one.leaf_density for one in self.density}
+
+    def best_ratio(self, index: Index) -> float | None:
+        """Least bytes per row that this build of the index is known to have taken."""
+        known = self.ratios.get(index.build)
+        return known.least if known else None
+
+    def replaced(self, subject: str) -> OnRecord | None:
+        """The build that a planned rebuild was meant to replace, while it was not yet seen to be done."""
+        size = self.sizes.get(subject)
+        return self.builds.get(subject) if size and size.last > 0 else None
+
+
+def _kind(name: str) -> Literal["new", "old", "other"]:
+    """Tell what kind of leftover a name is; PostgreSQL adds a number when the name is taken.
+
+    >>> _kind("x_ccnew1"), _kind("x_ccold"), _kind("x")
+    ('new', 'old', 'other')
+    """
+    match = _LEFT.search(name)
+    return "other" if match is None else "new" if match[1] == "new" else "old"
+
+
+_LEFT = re.compile(r"_cc(new|old)\d*$")
