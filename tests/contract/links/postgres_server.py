@@ -81,6 +81,19 @@ def start(tools: Path = TOOLS, settings: str = "") -> Postgres:
     return server
 
 
+def follow(primary: Postgres) -> Postgres:
+    """Copy a server and start the copy as its standby; the primary must let its own machine replicate."""
+    folder = Path(tempfile.mkdtemp(prefix="link-pg-"))
+    if primary.owner:
+        os.chown(folder, primary.owner["user"], primary.owner["group"])
+    data, port, tools = folder / "data", free_port(), primary.tools
+    source = f"host={primary.folder} port={primary.port} user=postgres"
+    _run(tools, ["pg_basebackup", "-D", str(data), "-R", "-c", "fast", "-d", source], primary.owner)
+    options = f"-p {port} -k {folder} -h 127.0.0.1 -c fsync=off -c max_connections=20 -c shared_buffers=16MB"
+    _run(tools, ["pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"], primary.owner)
+    return Postgres(port, folder, primary.owner, tools)
+
+
 def stop(server: Postgres) -> None:
     data = server.folder / "data"
     if (data / "postmaster.pid").exists():
