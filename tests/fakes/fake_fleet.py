@@ -32,6 +32,7 @@ class FakeNode:
     reachable: bool = True
     clock_ahead: timedelta = timedelta(0)
     dead_rows: dict[str, int] = field(default_factory=dict)
+    active_clients: int = 0
     old_files: int = 0
     associations: int = 0
     boot: int = 1
@@ -140,7 +141,8 @@ class FakeNode:
             ]
         if "datfrozenxid" in text or "pg_prepared_xacts" in text:
             return []
-        return [{"standby": False, "version": 180000, "sees_all_sessions": True, "oldest_transaction_seconds": 0.0}]
+        server = {"standby": False, "version": 180000, "sees_all_sessions": True, "oldest_transaction_seconds": 0.0}
+        return [{**server, "active_clients": self.active_clients}]
 
 
 @dataclass

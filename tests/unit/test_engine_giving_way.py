@@ -56,6 +56,22 @@ def test_each_attempt_is_on_record(tmp_path: Path) -> None:
     assert "kept Orthanc (client backend) waiting" in outcomes[0].error
 
 
+def test_it_is_tried_again_at_the_pace_of_that_moment(tmp_path: Path) -> None:
+    """Who gave way to a clinic that has begun to work comes back with the same statement, and takes less."""
+    node = FakeNode(dead_rows={"u": 90}, trouble=in_the_way(1))
+    give_way = node.trouble
+
+    def trouble(action: Action) -> None:
+        node.active_clients = 5
+        give_way(action)
+
+    node.trouble = trouble
+    assert endings(night_of(tmp_path, node).run()) == [('vacuum "public"."u"', "done")]
+    (done,) = node.performed
+    assert isinstance(done, Sql)
+    assert done.settings["max_parallel_maintenance_workers"] == 0
+
+
 def test_in_the_end_it_is_left_for_another_night(tmp_path: Path) -> None:
     """After so many attempts it is not run, which is a refusal and no failure; the node's night goes on."""
     node = FakeNode(dead_rows={"t": 50, "u": 90}, trouble=in_the_way(99))
