@@ -1,6 +1,8 @@
 """What must be known of an archive product to compare its index with its store."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +16,15 @@ class ArchiveProduct:
             (hexadecimal; NULL where the product kept none), `kind`: `dicom`, or `other` for a file that is the
             product's own and has no DICOM header to be checked, such as an attachment or a compressed object, and
             `sop_instance_uid`, which the header of a `dicom` must have; NULL where the index does not say it.
-        known_sql: takes `%(paths)s` (text[]); answers those that the index lists, as `path`.
+        known_sql: takes `%(paths)s` (text[]); answers, as `path`, those that the index lists, in whatever state, and
+            those of which it cannot be said that it does not: what is not answered is an orphan.
         copies_sql: takes `%(uids)s` (text[]), SOP instance UIDs; answers each file that holds one of them:
             `sop_instance_uid`, `path`, `size`, `algorithm`, `digest`, as above.
+        unjudged_sql: answers rows of `what`, `storage` and `objects`: how many entries of the index are not in
+            `objects_sql` because no file can be held against them, and what the archive itself reports of its objects.
+            Empty where there is no such thing.
+        has_storages: whether objects lie in storages that the inventory must name; the queries then also take
+            `%(storages)s`, which `on` puts in.
         not_objects: fnmatch patterns of file names in the store that are the product's own and never objects.
     """
 
@@ -24,8 +32,20 @@ class ArchiveProduct:
     objects_sql: str
     known_sql: str
     copies_sql: str
+    unjudged_sql: str = ""
+    has_storages: bool = False
     not_objects: tuple[str, ...] = ()
 
     @property
     def queries(self) -> tuple[str, ...]:
-        return (self.objects_sql, self.known_sql, self.copies_sql)
+        return (self.objects_sql, self.known_sql, self.copies_sql, self.unjudged_sql)
+
+    def on(self, storages: Mapping[str, str]) -> "ArchiveProduct":
+        """Bind the queries to the storages of a node: name in the index → folder, relative to the store.
+
+        Names and folders are of letters, digits and `._-/`, as the inventory takes them.
+        """
+        prefixes = {name: "" if folder == "." else f"{folder}/" for name, folder in storages.items()}
+        literal = "'" + json.dumps(prefixes).replace("'", "''").replace("%", "%%") + "'"
+        queries = (one.name for one in fields(self) if one.name.endswith("_sql"))
+        return replace(self, **{name: getattr(self, name).replace("%(storages)s", literal) for name in queries})

@@ -4,11 +4,15 @@ from functools import cache
 from importlib.resources import files
 
 from maintainer.archives.product import ArchiveProduct
+from maintainer.model.inventory import Store
 
 _NOT_OBJECTS: dict[str, tuple[str, ...]] = {
+    "dcm4chee": ("NO_MOUNT",),  # lies in a storage's folder while nothing is mounted over it
     "orthanc": (),
     "practice": ("*.part",),  # objects that are still being received
 }
+_HAVE_STORAGES = frozenset({"dcm4chee"})
+_NOTHING_UNJUDGED = frozenset({"practice"})
 
 
 def names() -> tuple[str, ...]:
@@ -32,7 +36,14 @@ def product(name: str) -> ArchiveProduct:
         objects_sql=_sql(f"{name}_objects.sql"),
         known_sql=_sql(f"{name}_known.sql"),
         copies_sql=_sql(f"{name}_copies.sql"),
+        unjudged_sql="" if name in _NOTHING_UNJUDGED else _sql(f"{name}_unjudged.sql"),
+        has_storages=name in _HAVE_STORAGES,
     )
+
+
+def product_of(store: Store) -> ArchiveProduct:
+    """Look up the product of a node's store, its queries bound to the node's storages."""
+    return product(store.archive).on(store.storages)
 
 
 def _sql(file: str) -> str:

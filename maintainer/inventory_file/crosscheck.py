@@ -9,6 +9,7 @@ from maintainer.inventory_file.places import check_cleanup_roots, check_watched
 from maintainer.inventory_file.positions import Path
 from maintainer.inventory_file.problems import At, Problem, show
 from maintainer.inventory_file.site import check_blackouts, check_holidays, check_timezone
+from maintainer.inventory_file.stores import check_indexes, check_storages
 from maintainer.model.inventory import Role
 from maintainer.model.task import AnyTask
 from maintainer.planning.service_order import cycle
@@ -157,6 +158,8 @@ CHECKS: tuple[Check, ...] = (
     check_canary,
     check_cleanup_roots,
     check_watched,
+    check_storages,
+    check_indexes,
     check_task_names,
     check_windows,
     check_where_tasks_run,

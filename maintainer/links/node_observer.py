@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from maintainer.archives.product import ArchiveProduct
-from maintainer.archives.register import product
+from maintainer.archives.register import product_of
 from maintainer.errors import CouldNotLook, NodeUnreachable
 from maintainer.links.dicom import canary, echo
 from maintainer.links.node_link import NodeLink
@@ -141,7 +141,7 @@ class NodeObserver:
         if self._link.node.store is None:
             hint = f"write [nodes.{self._link.name}.store]"
             raise CouldNotLook("it has no store", where=self._link.name, hint=hint)
-        return product(self._link.node.store.archive)
+        return product_of(self._link.node.store)
 
     def _scan(self, scan: StoreScan) -> JsonValue:
         recorded = self._history(self._link.name, scan.resume).get("store", {"last": 0.0})

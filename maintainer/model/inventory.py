@@ -142,11 +142,29 @@ class Database(Value):
     port: Port = Field(5432, description="port of the server, as seen from the node")
 
 
+StorageId = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=64),
+    Called("a storage's name", "it has letters, digits and . _ -, begins with none of . and -, and is 64 long at most"),
+]
+StorageFolder = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\.|[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*)$", max_length=255),
+    Called(
+        "a folder below `path`", 'it is written without / at its ends, as "fs1" or "online/fs1"; "." is `path` itself'
+    ),
+]
+
+
 class Store(Value):
     """The folder of DICOM objects. There is no verb in this product that writes to it."""
 
-    archive: Literal["orthanc", "practice"] = Field(description="the product whose index lists the objects")
+    archive: Literal["dcm4chee", "orthanc", "practice"] = Field(description="the product whose index lists the objects")
     path: AbsolutePath = Field(description="folder of the objects on the node; it is only ever read")
+    storages: dict[StorageId, StorageFolder] = Field(
+        {},
+        description="of dcm4chee: storage (dcmStorageID) → its folder below `path`, as the node sees it",
+    )
 
 
 class Dicom(Value):
