@@ -4,6 +4,7 @@ from importlib.resources import files
 
 from pydantic import Field, JsonValue
 
+from maintainer.archives import product_of
 from maintainer.model.inventory import CleanupRoot, Node, Role
 from maintainer.model.plan import (
     Action,
@@ -137,6 +138,7 @@ __all__ = [
     "not_now",
     "pace",
     "prepared_for_long",
+    "product_of",
     "quoted",
     "sql_file",
     "trust",

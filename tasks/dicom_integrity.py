@@ -10,6 +10,7 @@ from datetime import timedelta
 from maintainer import sdk
 from tasks.integrity_facts import IntegrityFacts, IntegrityParams, LedgerSeen, Scan
 from tasks.integrity_findings import about_store, left_out, of_object, store_lost
+from tasks.integrity_index import asked, told
 
 
 class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
@@ -24,10 +25,15 @@ class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
                 "ledger": sdk.StoreLedger(),
                 "openings": sdk.Openings(within=params.verify_all_within),
                 "roots": sdk.Recorded(measurement=ROOT),
+                **asked(node),
             }
-        return {"scan": sdk.StoreScan(grace=params.grace, at_most=params.at_most, resume=VERIFIED_UP_TO)}
+        return {"scan": sdk.StoreScan(grace=params.grace, at_most=params.at_most, resume=VERIFIED_UP_TO), **asked(node)}
 
     def plan(self, node: sdk.Node, params: IntegrityParams, facts: IntegrityFacts) -> sdk.Decision:
+        decision = self._decide(params, facts)
+        return decision.model_copy(update={"findings": (*decision.findings, *told(facts.unjudged))})
+
+    def _decide(self, params: IntegrityParams, facts: IntegrityFacts) -> sdk.Decision:
         if facts.ledger is not None and params.verify_all_within is not None:
             return _Night(params, params.verify_all_within, facts, facts.ledger).decision()
         return self._by_scan(params, facts.scan)

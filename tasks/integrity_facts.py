@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Literal
 
 from maintainer import sdk
+from tasks.integrity_index import OfIndex
 
 
 class IntegrityParams(sdk.Params):
@@ -86,3 +87,4 @@ class IntegrityFacts(sdk.Facts):
     ledger: LedgerSeen | None = None
     openings: tuple[sdk.Opening, ...] = ()
     roots: dict[str, OnRecord] = {}
+    unjudged: tuple[OfIndex, ...] = ()
