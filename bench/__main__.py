@@ -22,7 +22,7 @@ BENCHES = {
     "log_append": 120,
     "log_verify": 180,
     "store_verify": 180,
-    "store_ledger": 300,
+    "store_ledger": 600,
     "store_network": 600,
     "outage": 900,
     "fleet": 1200,

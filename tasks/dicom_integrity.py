@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from maintainer import sdk
-from tasks.integrity_facts import IntegrityFacts, IntegrityParams, LedgerSeen, Scan
+from tasks.integrity_facts import IntegrityFacts, IntegrityParams, Ledger, LedgerSeen, Scan
 from tasks.integrity_findings import about_store, left_out, of_object, store_lost
 from tasks.integrity_index import asked, told
 
@@ -100,19 +100,20 @@ class _Night:
         speeds = [speed for speed in (ledger.speed if ledger else 0, rate) if speed]
         store = sdk.Store(
             fresh=self._seen.arrived_bytes + (ledger.fresh_bytes if ledger else 0),
-            ages=[sdk.Age(day, size) for day, _, size in ledger.ages] if ledger else (),
+            ages=self._ages(ledger) if ledger else (),
             speed=min(speeds, default=None),
         )
         now = self._facts.observed_at
         return sdk.coverage(store, self._period, self._params.at_most, self._facts.openings, now)
 
+    def _ages(self, ledger: Ledger) -> list[sdk.Age]:
+        """Days by the clock of here: a node's may be months off, and be set right one day."""
+        ahead = round((ledger.clock - self._facts.observed_at.timestamp()) / 86400) if ledger.clock else 0
+        return [sdk.Age(day - ahead, size) for day, _, size in ledger.ages]
+
     def _told(self) -> str:
         if self._ledger is None:
-            return (
-                "the node has no ledger of its store yet"
-                if self._seen.trouble == "none"
-                else "its ledger was left open"
-            )
+            return _NO_LEDGER.get(self._seen.trouble, "the node has no ledger of its store yet")
         ledger, found = self._ledger, self._coverage
         oldest = f", the oldest reading is of {found.oldest}" if found.oldest else ""
         complete = f", every object by {found.complete:%Y-%m-%d}" if found.complete and ledger.fresh_bytes else ""
@@ -126,7 +127,7 @@ class _Night:
     def _refused(self) -> sdk.Refuse | None:
         if not self._seen.store_present:
             return store_lost({"store_present": False})
-        if self._seen.trouble not in {"", "none", "interrupted"}:
+        if self._seen.trouble not in {"", "none", *_NO_LEDGER}:
             what = self._seen.trouble.replace("-", " ")
             return sdk.Refuse(because=f"the ledger on the node is {what}", hint=_MOVE_AWAY)
         if self._trust() is sdk.Trust.TAMPERED:
@@ -154,6 +155,8 @@ class _Night:
         if ledger is None:
             if self._facts.roots and self._seen.trouble == "none":
                 yield about_store("ledger-gone", {}, "find out who removed it: a new one begins", sdk.Severity.CRITICAL)
+            if self._seen.trouble == "older-format":
+                yield about_store("ledger-begun-anew", {}, "nothing to do: all of the store is read as if it were new")
             return
         if self._trust() is sdk.Trust.UNPROVEN:
             advice = "see in the log how the last run ended; if it did not break off, somebody changed the ledger"
@@ -210,6 +213,10 @@ def _size(count: int) -> str:
 
 
 _UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+_NO_LEDGER = {
+    "interrupted": "its ledger was left open",
+    "older-format": "its ledger is of an older version, a new one begins",
+}
 _MOVE_AWAY = "find out what happened; then move the ledger (store-ledger.sqlite in the agent's state folder) away"
 _ON_PURPOSE = "; if so much was changed or deleted on purpose, raise surprise_share for one night"
 ROOT = "ledger-root"

@@ -32,6 +32,7 @@ class Deviation(sdk.Seen):
     path: str
     verdict: sdk.Deviant | Literal["orphan"]
     evidence: dict[str, str | int | float | bool | None] = {}
+    key: int | None = sdk.Field(None, description="in the archive's index; of an orphan there is none")
 
 
 class Scan(sdk.Seen):
@@ -59,6 +60,7 @@ class Ledger(sdk.Seen):
     bytes: int
     fresh_bytes: int
     ages: tuple[tuple[int, int, int], ...]
+    clock: int = sdk.Field(0, description="seconds since 1970 by the node's clock, by which the ages are")
     verified: dict[str, int]
     deviations: tuple[Deviation, ...]
     unlisted: int

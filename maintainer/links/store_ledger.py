@@ -44,7 +44,7 @@ def seen(archive: ArchiveProduct, rows: Rows, ask: Ask) -> JsonValue:
     ledger = answer["ledger"]
     (arrived,) = rows(_arrived(archive), {"after": ledger["last_key"] if ledger else 0, "limit": _ALL})
     if ledger:
-        names = ("path", "verdict", "evidence")
+        names = ("path", "verdict", "evidence", "key")
         deviations = [dict(zip(names, fields, strict=True)) for fields in ledger["deviations"]]
         answer["ledger"] = {**ledger, "deviations": deviations}
     return {**answer, "arrived_objects": arrived["objects"], "arrived_bytes": arrived["bytes"]}

@@ -8,8 +8,10 @@ from maintainer.links.node_shapes import Count, Counts, Line, Path, Sha256, Word
 from maintainer.model.task import Deviant
 from maintainer.model.values import Value
 
-Found = Annotated[tuple[Path, Deviant | Literal["orphan"], dict[Word, int | float | Word]], Field(strict=False)]
-"""Path, verdict, evidence."""
+Found = Annotated[
+    tuple[Path, Deviant | Literal["orphan"], dict[Word, int | float | Word], int | None], Field(strict=False)
+]
+"""Path, verdict, evidence, key in the archive's index."""
 Unconfirmed = Annotated[tuple[int, Path, Deviant], Field(strict=False)]
 
 
@@ -32,6 +34,7 @@ class LedgerState(Value):
     fresh_objects: Count
     fresh_bytes: Count
     ages: list[Annotated[tuple[Count, Count, Count], Field(strict=False)]]
+    clock: Count
     verified: Verified
     deviations: Annotated[list[Found], Field(max_length=200)]
     unlisted: Count
@@ -45,7 +48,7 @@ class LedgerState(Value):
 
 class StoreLedgerAnswer(Value):
     store_present: bool
-    trouble: Literal["", "none", "interrupted", "damaged", "another-store", "another-format"]
+    trouble: Literal["", "none", "interrupted", "damaged", "older-format", "another-store", "another-format"]
     ledger: LedgerState | None
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ nothing of this request is kept and `lost` is true: it is more likely another da
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import mapping, number, text
+from maintainer.node.store_counting import whole
 from maintainer.node.store_learning import MOST, is_key, learn
 
 LEAST_LOST = 1000
@@ -41,7 +42,7 @@ def run(request, policy, _deadline):
 def _count(opened, night, learnt, share):
     before, _, count = (ledger.get(opened, "changed") or "").rpartition(" ")
     changed = learnt["replaced"] + learnt["gone"] + (int(count) if before == night else 0)
-    total = ledger.first(opened, "SELECT count(*) FROM objects")[0] + learnt["gone"]
+    total = whole(opened)[0] + learnt["gone"]
     if changed > max(LEAST_LOST, share * total):
         raise _Lost
     ledger.put(opened, changed="{} {}".format(night, changed))

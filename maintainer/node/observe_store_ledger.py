@@ -1,8 +1,8 @@
 """What the ledger says of the store, so that a plan can tell what is due and what was found; nothing is written.
 
 Request {}; answers {"store_present", "trouble", "ledger"}. `trouble` is "" for a ledger that can be read, else none,
-interrupted (a run was killed while it wrote; the next one takes that back), damaged, another-store or another-format;
-then `ledger` is null.
+interrupted (a run was killed while it wrote; the next one takes that back), damaged, older-format (the next run begins
+anew), another-store or another-format; then `ledger` is null.
 """
 
 import json
@@ -11,14 +11,14 @@ import sqlite3
 from maintainer.node import store_counting
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import mapping
+from maintainer.node.store_rows import path_of
 
 GENTLE = True
 LISTED = 200
 SEALS = 32
-WHOLE = "SELECT count(*), coalesce(sum(size), 0), coalesce(max(key), 0) FROM objects"
-FRESH = "SELECT count(*), coalesce(sum(size), 0) FROM objects WHERE looked = 0"
 _DEVIATIONS = """
-SELECT path, verdict, evidence, good FROM deviations JOIN objects USING (key)
+SELECT name, verdict, evidence, began, key
+FROM deviations JOIN objects USING (key) LEFT JOIN turns ON number = good
 WHERE settled ORDER BY verdict, key LIMIT ?
 """
 _SEALS = "SELECT night, root FROM seals ORDER BY number DESC LIMIT ?"
@@ -44,8 +44,8 @@ def run(request, policy, _deadline):
 
 
 def _answer(opened):
-    objects, size, last_key = ledger.first(opened, WHOLE)
-    fresh_objects, fresh_bytes = ledger.first(opened, FRESH)
+    objects, size = store_counting.whole(opened)
+    fresh_objects, fresh_bytes = store_counting.fresh(opened)
     seals = opened.execute(_SEALS, (SEALS,)).fetchall()
     deviations = _deviations(opened)
     return {
@@ -55,10 +55,11 @@ def _answer(opened):
         "seals": [root for _, root in seals],
         "objects": objects,
         "bytes": size,
-        "last_key": last_key,
+        "last_key": store_counting.last_key(opened),
         "fresh_objects": fresh_objects,
         "fresh_bytes": fresh_bytes,
         "ages": store_counting.ages(opened),
+        "clock": ledger.now(),
         "verified": store_counting.verified(opened),
         "deviations": deviations,
         "unlisted": ledger.first(opened, _COUNTED)[0] - len(deviations),
@@ -74,11 +75,11 @@ def _answer(opened):
 def _deviations(opened):
     now = ledger.now()
     found = [
-        [path, ledger.word_of(verdict), dict(json.loads(evidence), **_since(good, now))]
-        for path, verdict, evidence, good in opened.execute(_DEVIATIONS, (LISTED,))
+        [path_of(name), ledger.word_of(verdict), dict(json.loads(evidence), **_since(good, now)), key]
+        for name, verdict, evidence, good, key in opened.execute(_DEVIATIONS, (LISTED,))
     ]
     strays = opened.execute(_STRAYS, (LISTED - len(found),))
-    return found + [[path, "orphan", {}] for (path,) in strays]
+    return found + [[path, "orphan", {}, None] for (path,) in strays]
 
 
 def _since(good, now):

@@ -7,7 +7,7 @@ the objects of one that differs.
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import mapping
-from maintainer.node.store_counting import sums
+from maintainer.node.store_counting import last_key, sums, whole
 
 GENTLE = True
 MOST = 5000
@@ -18,6 +18,6 @@ def run(request, policy, _deadline):
     with ledger.to_read(ledger.path_of(policy)) as opened:
         if opened is None:
             return {"width": 1, "last_key": 0, "sums": []}
-        count, last_key = ledger.first(opened, "SELECT count(*), coalesce(max(key), 0) FROM objects")
-        width = last_key // min(MOST, max(1, int(count**0.5))) + 1
-        return {"width": width, "last_key": last_key, "sums": sums(opened, width, last_key)}
+        count, last = whole(opened)[0], last_key(opened)
+        width = last // min(MOST, max(1, int(count**0.5))) + 1
+        return {"width": width, "last_key": last, "sums": sums(opened, width, last)}

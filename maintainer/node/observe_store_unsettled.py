@@ -5,9 +5,10 @@ Request {"limit"}: of each, the first so many.
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import mapping, number
+from maintainer.node.store_rows import path_of
 
 GENTLE = True
-_OBJECTS = "SELECT key, path, verdict FROM deviations JOIN objects USING (key) WHERE NOT settled ORDER BY key LIMIT ?"
+_OBJECTS = "SELECT key, name, verdict FROM deviations JOIN objects USING (key) WHERE NOT settled ORDER BY key LIMIT ?"
 _STRAYS = "SELECT path FROM strays WHERE NOT settled ORDER BY path LIMIT ?"
 
 
@@ -17,6 +18,7 @@ def run(request, policy, _deadline):
     with ledger.to_read(ledger.path_of(policy)) as opened:
         if opened is None:
             return {"objects": [], "strays": []}
-        rows = opened.execute(_OBJECTS, (limit,)).fetchall()
+        rows = opened.execute(_OBJECTS, (limit,))
+        objects = [[key, path_of(name), ledger.word_of(verdict)] for key, name, verdict in rows]
         strays = [path for (path,) in opened.execute(_STRAYS, (limit,))]
-        return {"objects": [[key, path, ledger.word_of(verdict)] for key, path, verdict in rows], "strays": strays}
+        return {"objects": objects, "strays": strays}

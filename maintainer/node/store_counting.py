@@ -1,33 +1,56 @@
-"""What is counted over all rows of a ledger, out of an index or in one pass.
+"""What is counted over all rows of a ledger, out of what its triggers keep or in one pass.
 
-Nothing here sorts: what is too much for its memory SQLite sorts in a file, and whoever only looks writes none.
+Nothing here sorts much: what is too much for its memory SQLite sorts in a file, and whoever only looks writes none.
 """
 
+from collections import Counter
+
 from maintainer.node import store_ledger as ledger
+from maintainer.node.store_rows import ARCHIVE, BASELINE, BASELINED, NEVER
 
 _DAY = 86400
-_FIRST = "SELECT min(looked) FROM objects WHERE looked >= ?"
-_READ = "SELECT count(*), sum(size) FROM objects WHERE looked >= ? AND looked < ?"
-_SOUND = "SELECT sum(verdict = ?), sum(verdict = ?), sum(verdict = ?) FROM objects"
+_TURNS = """
+SELECT began, sum(objects), sum(bytes) FROM tally JOIN turns ON number = looked
+GROUP BY number HAVING sum(objects) > 0 ORDER BY number DESC
+"""
+_WHOLE = "SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM tally"
 _SUMS = "SELECT count(*), sum(key), sum(size) FROM objects WHERE key >= ? AND key < ?"
 
 
+def whole(opened):
+    """How many objects, and how many bytes."""
+    return ledger.first(opened, _WHOLE)
+
+
+def fresh(opened):
+    """How many of them were never read, and how many bytes."""
+    return ledger.first(opened, _WHOLE + " WHERE looked = ?", (NEVER,))
+
+
+def last_key(opened):
+    return ledger.first(opened, "SELECT coalesce(max(key), 0) FROM objects")[0]
+
+
 def ages(opened):
-    """Give [day since 1970, objects, bytes] of when objects were last read, the oldest first."""
-    found, (since,) = [], ledger.first(opened, _FIRST, (1,))
-    while since is not None:
-        day = since // _DAY
-        after = (day + 1) * _DAY
-        found.append([day, *ledger.first(opened, _READ, (since, after))])
-        (since,) = ledger.first(opened, _FIRST, (after,))
-    return found
+    """Give [day since 1970, objects, bytes] of when objects were last read, the oldest first.
+
+    A turn cannot have begun after a later one, or after now: where the clock says so, it was set back since.
+    """
+    objects: "Counter[int]" = Counter()
+    size: "Counter[int]" = Counter()
+    bound = ledger.now()
+    for began, *read in opened.execute(_TURNS):
+        bound = min(began, bound)
+        objects[bound // _DAY] += read[0]
+        size[bound // _DAY] += read[1]
+    return [[day, objects[day], size[day]] for day in sorted(objects)]
 
 
 def verified(opened):
     """How many objects are sound, by how that is known."""
-    counts = ledger.first(opened, _SOUND, (ledger.ARCHIVE, ledger.BASELINE, ledger.BASELINED))
-    archive, baseline, baselined = (count or 0 for count in counts)
-    return {"archive": archive, "baseline": baseline, "baselined": baselined}
+    counts = dict(opened.execute("SELECT verdict, sum(objects) FROM tally GROUP BY verdict"))
+    ways = {"archive": ARCHIVE, "baseline": BASELINE, "baselined": BASELINED}
+    return {way: counts.get(verdict, 0) for way, verdict in ways.items()}
 
 
 def sums(opened, width, last_key):

@@ -3,27 +3,12 @@
 Bit rot is other content under the same size and time of change; whoever writes a file changes its time.
 """
 
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple
 
-from maintainer.node import store_ledger as ledger
 from maintainer.node.object_reading import DICOM
+from maintainer.node.store_rows import ARCHIVE, BASELINE, BASELINED, UNREAD, storable
 
 OURS = "sha256"
-
-
-class Row(NamedTuple):
-    """An object as the ledger has it. `sha256`: of the content that was last found good."""
-
-    key: int
-    path: str
-    size: int
-    kind: str
-    algorithm: str
-    digest: Optional[bytes]
-    good: int
-    mtime_ns: Optional[int]
-    sha256: Optional[bytes]
-    verdict: int
 
 
 class Judgement(NamedTuple):
@@ -31,7 +16,7 @@ class Judgement(NamedTuple):
 
     word: str = ""
     evidence: Dict[str, Any] = {}
-    sound: int = ledger.UNREAD
+    sound: int = UNREAD
 
 
 def algorithms(row):
@@ -39,13 +24,13 @@ def algorithms(row):
     return [OURS] if row.sha256 or not row.digest or row.algorithm == OURS else [OURS, row.algorithm]
 
 
-def judge(row, reading, now):
+def judge(row, reading):
     word, evidence = reading.trouble
     if not word:
         word, evidence = _content(row, reading) or _form(row, reading)
     if not word:
         return Judgement(sound=_how_sound(row))
-    return Judgement(word, dict(evidence, **_since(row, now)))
+    return Judgement(word, evidence)
 
 
 def _content(row, reading):
@@ -55,7 +40,7 @@ def _content(row, reading):
     if row.sha256:
         if reading.digests[OURS] == row.sha256:
             return None
-        return "bit-rot" if reading.mtime_ns == row.mtime_ns else "modified", _shape(row, reading)
+        return "bit-rot" if storable(reading.mtime_ns) == row.mtime_ns else "modified", _shape(row, reading)
     if row.digest and reading.digests[row.algorithm] != row.digest:
         return "digest", dict(_shape(row, reading), algorithm=row.algorithm)
     return None
@@ -76,12 +61,7 @@ def _shape(row, reading):
     return dict(executable, header=reading.header.why or "sound")
 
 
-def _since(row, now):
-    """How long ago it was last found good; nothing for one that never was."""
-    return {"last_good_seconds_ago": max(0, now - row.good)} if row.good else {}
-
-
 def _how_sound(row):
-    if row.digest:
-        return ledger.ARCHIVE
-    return ledger.BASELINE if row.sha256 else ledger.BASELINED
+    if row.has_digest:
+        return ARCHIVE
+    return BASELINE if row.sha256 else BASELINED

@@ -2,17 +2,17 @@
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.object_reading import ALGORITHMS, KINDS
+from maintainer.node.store_objects import indexed, is_same
+from maintainer.node.store_rows import NEVER, UNKNOWN, UNREAD
 
 MOST = 20000
 _MAX_KEY = 2**62
-_INSERT = """
-INSERT INTO objects (key, path, place, size, kind, algorithm, digest, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_UNREAD = (NEVER, UNKNOWN, UNREAD)
+_INSERT = "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REPLACE = """
-UPDATE objects SET path = ?, place = ?, size = ?, kind = ?, algorithm = ?, digest = ?, looked = 0, mtime_ns = NULL,
-    sha256 = NULL, verdict = 0 WHERE key = ?
+UPDATE objects SET name = ?, size = ?, form = ?, proof = ?, looked = ?, mtime_ns = ?, verdict = ? WHERE key = ?
 """
-_KNOWN = "SELECT key, path, size, kind, algorithm, digest FROM objects WHERE key > ? AND key <= ?"
+_KNOWN = "SELECT key, name, size, form, proof FROM objects WHERE key > ? AND key <= ?"
 
 
 def learn(opened, after, through, objects):
@@ -24,10 +24,11 @@ def learn(opened, after, through, objects):
     known = {row[0]: row[1:] for row in opened.execute(_KNOWN, (after, through))}
     told = {fields[0]: _checked(fields, after, through) for fields in objects}
     new = [key for key in told if key not in known]
-    changed = [key for key in told if key in known and known[key] != told[key]]
+    changed = [key for key in told if key in known and not is_same(known[key], told[key])]
     gone = [key for key in known if key not in told]
-    opened.executemany(_INSERT, [(key, *_with_place(told[key]), ledger.now()) for key in new])
-    opened.executemany(_REPLACE, [(*_with_place(told[key]), key) for key in changed])
+    turn = ledger.next_turn(opened)
+    opened.executemany(_INSERT, [(key, *told[key], turn, *_UNREAD) for key in new])
+    opened.executemany(_REPLACE, [(*told[key], *_UNREAD, key) for key in changed])
     forget(opened, gone)
     opened.executemany("DELETE FROM deviations WHERE key = ?", [(key,) for key in changed])
     return {"new": len(new), "replaced": len(changed), "gone": len(gone)}
@@ -38,12 +39,8 @@ def forget(opened, keys):
         opened.executemany(statement, [(key,) for key in keys])
 
 
-def _with_place(fields):
-    return (fields[0], ledger.place(fields[0]), *fields[1:])
-
-
 def _checked(fields, after, through):
-    """Give (path, size, kind, algorithm, digest) of [key, path, size, algorithm, digest, kind]."""
+    """Give what the ledger writes of [key, path, size, algorithm, digest, kind]."""
     if not isinstance(fields, list) or len(fields) != 6:  # noqa: PLR2004 (as named above)
         raise ValueError("an object is [key, path, size, algorithm, digest or null, kind]")
     key, path, size, algorithm, digest, kind = fields
@@ -53,7 +50,7 @@ def _checked(fields, after, through):
         raise ValueError("an object's path is a text and its size a whole number")
     if algorithm not in ALGORITHMS or kind not in KINDS:
         raise ValueError("an object's digest is one of {}, its kind one of {}".format(ALGORITHMS, KINDS))
-    return path, size, kind, algorithm, _bytes(digest)
+    return indexed(path, size, kind, algorithm, _bytes(digest))
 
 
 def _bytes(digest):

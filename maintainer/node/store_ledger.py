@@ -10,37 +10,25 @@ import json
 import os
 import sqlite3
 import time
-import zlib
 
 from maintainer.node import state
 from maintainer.node.envelope import Failed, Refused
+from maintainer.node.store_rows import FIRST_DEVIATION, NEVER
+from maintainer.node.store_schema import SCHEMA
 
 FILE = "store-ledger.sqlite"
-FORMAT = "1"
-UNREAD, ARCHIVE, BASELINE, BASELINED = range(4)
-"""Not read yet; verified against the archive's digest; against our earlier reading; read for the first time without
-a digest of the archive. What is greater deviates."""
+FORMAT = "2"
+_OLDER_FORMATS = ("1",)
+OLDER = "older-format"
 DEVIATIONS_OF_CONTENT = ("missing", "unreadable", "size", "digest", "bit-rot", "modified")
 DEVIATIONS = (*DEVIATIONS_OF_CONTENT, "header", "executable-preamble")
-FIRST_DEVIATION = 10
 _CODES = {word: code for code, word in enumerate(DEVIATIONS, FIRST_DEVIATION)}
 FIRST_OF_FORM = FIRST_DEVIATION + len(DEVIATIONS_OF_CONTENT)
 _WORDS = {code: word for word, code in _CODES.items()}
-_SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE objects (
-    key INTEGER PRIMARY KEY, path TEXT NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL, kind TEXT NOT NULL,
-    algorithm TEXT NOT NULL, digest BLOB, seen INTEGER NOT NULL, looked INTEGER NOT NULL DEFAULT 0,
-    good INTEGER NOT NULL DEFAULT 0, mtime_ns INTEGER, sha256 BLOB, verdict INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX objects_due ON objects (looked, size);
-CREATE INDEX objects_place ON objects (place);
-CREATE TABLE deviations (key INTEGER PRIMARY KEY, evidence TEXT NOT NULL, settled INTEGER NOT NULL);
-CREATE TABLE strays (path TEXT PRIMARY KEY, found INTEGER NOT NULL, settled INTEGER NOT NULL);
-CREATE TABLE seals (number INTEGER PRIMARY KEY, night TEXT NOT NULL, root TEXT NOT NULL);
-"""
 _SEALED = (
     "SELECT * FROM objects ORDER BY key",
+    "SELECT * FROM turns ORDER BY number",
+    "SELECT * FROM tally ORDER BY looked, verdict",
     "SELECT * FROM deviations ORDER BY key",
     "SELECT * FROM strays ORDER BY path",
     "SELECT * FROM meta WHERE name <> 'open' ORDER BY name",
@@ -110,12 +98,16 @@ _START_ANEW = "see whether its disk is full or damaged; move the file away to be
 
 def prepare(opened, store):
     """Make a new database a ledger, and see that an old one is one of this store."""
+    opened.execute("PRAGMA page_size = 4096")
     first(opened, "PRAGMA journal_mode = TRUNCATE")
     opened.execute("PRAGMA synchronous = FULL")
     opened.execute("PRAGMA cache_size = -16000")
     opened.execute("BEGIN IMMEDIATE")
-    if not first(opened, "SELECT count(*) FROM sqlite_master")[0]:
-        for statement in filter(str.strip, _SCHEMA.split(";")):
+    if _is_older(opened):
+        for (table,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            opened.execute("DROP TABLE {}".format(table))
+    if _is_empty(opened):
+        for statement in SCHEMA:
             opened.execute(statement)
         put(opened, format=FORMAT, store=store)
     opened.execute("COMMIT")
@@ -125,10 +117,20 @@ def prepare(opened, store):
 
 
 def trouble_with(opened, store):
-    """Say in a word why it cannot be gone by, or nothing."""
+    """Say in a word why it cannot be gone by, or nothing. Whoever writes begins one of an older layout anew."""
+    if _is_older(opened):
+        return OLDER
     if get(opened, "format") != FORMAT:
         return "another-format"
     return "" if get(opened, "store") == store else "another-store"
+
+
+def _is_empty(opened):
+    return not first(opened, "SELECT count(*) FROM sqlite_master")[0]
+
+
+def _is_older(opened):
+    return not _is_empty(opened) and get(opened, "format") in _OLDER_FORMATS
 
 
 def first(opened, query, values=()):
@@ -187,23 +189,29 @@ def seal(opened, night):
     return found
 
 
-def knows(opened, path):
-    return (path,) in opened.execute("SELECT path FROM objects WHERE place = ?", (place(path),)).fetchall()
+def next_turn(opened):
+    return (first(opened, "SELECT max(number) FROM turns")[0] or NEVER) + 1
 
 
-def place(path):
-    """A short number of a path, because an index over whole paths would be as large as all the rest."""
-    return zlib.crc32(path.encode("utf-8", "surrogatepass"))
+def begin_turn(opened):
+    """Number one run of the reading, and note when it began.
+
+    What it has read is told from what is due by this number alone: a clock may be set back, and two nights of a small
+    store may lie in one second.
+    """
+    turn = next_turn(opened)
+    opened.execute("INSERT INTO turns VALUES (?, ?)", (turn, now()))
+    return turn
 
 
-def deviate(opened, row, word, evidence, at):
-    """Note what is wrong with an object; what was known of it while it was good stays."""
-    code = _CODES[word]
-    opened.execute("UPDATE objects SET verdict = ?, looked = ? WHERE key = ?", (code, at, row.key))
+def deviate(opened, row, turn, good, judged):
+    """Note what is wrong with an object, and in which turn it was last good; what was known of it then stays."""
+    code = _CODES[judged.word]
+    opened.execute("UPDATE objects SET verdict = ?, looked = ? WHERE key = ?", (code, turn, row.key))
     known = first(opened, "SELECT settled FROM deviations WHERE key = ?", (row.key,))
     settled = known[0] if known and row.verdict == code else 0
-    text = json.dumps(evidence, sort_keys=True)
-    opened.execute("INSERT OR REPLACE INTO deviations VALUES (?, ?, ?)", (row.key, text, settled))
+    text = json.dumps(judged.evidence, sort_keys=True)
+    opened.execute("INSERT OR REPLACE INTO deviations VALUES (?, ?, ?, ?)", (row.key, text, settled, good))
 
 
 def word_of(verdict):

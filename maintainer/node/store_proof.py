@@ -14,15 +14,16 @@ from maintainer.node.store import Store
 from maintainer.node.store_learning import learn
 from maintainer.node.store_planting import BASELINE, FAULTS, SOUND, STRAY, plant, spoil
 from maintainer.node.store_reading import Reading
+from maintainer.node.store_rows import ARCHIVE, BASELINED, UNREAD, path_of
+from maintainer.node.store_rows import BASELINE as BY_BASELINE
 from maintainer.node.store_strays import Walk
 
 _FOLDER = "proof"
-_THEN = 1500000000
 _WORDS = {
-    ledger.UNREAD: "unread",
-    ledger.ARCHIVE: "verified-archive",
-    ledger.BASELINE: "verified-baseline",
-    ledger.BASELINED: "baselined",
+    UNREAD: "unread",
+    ARCHIVE: "verified-archive",
+    BY_BASELINE: "verified-baseline",
+    BASELINED: "baselined",
 }
 EXPECTED = dict(FAULTS, **{SOUND: "verified-archive", BASELINE: "verified-baseline", STRAY: "orphan"})
 
@@ -54,14 +55,13 @@ def _scan(folder, deadline):
             learn(opened, 0, len(rows), rows)
         Reading(opened, store, None, deadline).run()
         spoil(folder)
-        opened.execute("UPDATE objects SET looked = ?", (_THEN,))
         Reading(opened, store, None, deadline).run()
         Walk(opened, store, 0.0, deadline).run()
         return dict(_found(opened))
 
 
 def _found(opened):
-    for path, verdict in opened.execute("SELECT path, verdict FROM objects"):
-        yield path, _WORDS.get(verdict) or ledger.word_of(verdict)
+    for name, verdict in opened.execute("SELECT name, verdict FROM objects"):
+        yield path_of(name), _WORDS.get(verdict) or ledger.word_of(verdict)
     for (path,) in opened.execute("SELECT path FROM strays"):
         yield path, "orphan"

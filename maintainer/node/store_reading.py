@@ -11,7 +11,9 @@ from typing import List
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.object_reading import Reader
-from maintainer.node.store_judging import Row, algorithms, judge
+from maintainer.node.store_judging import algorithms, judge
+from maintainer.node.store_objects import Row
+from maintainer.node.store_rows import FIRST_DEVIATION, NEVER, storable
 
 COMMIT_EVERY = 3.0
 LEAST_SURPRISES = 20
@@ -20,12 +22,16 @@ _BATCH = 400
 _BATCH_BYTES = 64 * 1024 * 1024
 _WORTH_A_THREAD = 4 * 1024 * 1024
 _DEVIANTS = 1000
-_SELECT = "SELECT key, path, size, kind, algorithm, digest, good, mtime_ns, sha256, verdict FROM objects "
+_SELECT = """
+SELECT key, name, size, form, proof, looked, mtime_ns, verdict,
+    (SELECT good FROM deviations WHERE deviations.key = objects.key)
+FROM objects
+"""
 """In the order of `Row`."""
-_FRESH = "WHERE looked = 0 ORDER BY size LIMIT ?"
+_FRESH = "WHERE looked = ? ORDER BY key LIMIT ?"
 _DEVIANT = "WHERE key IN (SELECT key FROM deviations) AND verdict < ? AND looked < ? ORDER BY looked LIMIT ?"
-_OLDEST = "WHERE looked < ? ORDER BY looked, size LIMIT ?"
-_NEWEST = "SELECT coalesce(max(looked), 0) FROM objects"
+_OLDEST = "WHERE looked < ? ORDER BY looked, key LIMIT ?"
+_READ = "UPDATE objects SET looked = ?, mtime_ns = ?, proof = ? WHERE key = ?"
 
 
 class Pace:
@@ -56,8 +62,7 @@ class Reading:
         self._opened, self._store, self._quota, self._deadline = opened, store, quota, deadline
         self._threads, self._lost_share, self._rate = threads, lost_share, rate
         self._batch_bytes = min(_BATCH_BYTES, rate * COMMIT_EVERY) if rate else _BATCH_BYTES
-        # Not the clock alone: it may have been set back since, and two nights of a small store may lie in one second.
-        self._began = max(ledger.now(), ledger.first(opened, _NEWEST)[0] + 1)
+        self._turn = NEVER
         self._deviants = _DEVIANTS
 
     def run(self):
@@ -66,6 +71,8 @@ class Reading:
         pace = Pace(self._rate, self._deadline)
         hands = _Hands([Reader(self._store, top, self._deadline, pace) for _ in range(self._threads)])
         try:
+            with ledger.change(self._opened):
+                self._turn = ledger.begin_turn(self._opened)
             while not self.stopped:
                 with ledger.change(self._opened):
                     self._for_a_while(hands)
@@ -94,15 +101,15 @@ class Reading:
     def _next(self):
         """What is read next, and never what this run has read already."""
         left = None if self._quota is None else self._quota - self.bytes
-        rows = self._rows(_FRESH, _BATCH)
+        rows = self._rows(_FRESH, NEVER, _BATCH)
         if not rows and self._deviants > 0:
-            rows = self._rows(_DEVIANT, ledger.FIRST_OF_FORM, self._began, min(_BATCH, self._deviants))
+            rows = self._rows(_DEVIANT, ledger.FIRST_OF_FORM, self._turn, min(_BATCH, self._deviants))
             self._deviants = self._deviants - len(rows) if rows else 0
         if not rows:
             if left is not None and left <= 0:
                 self.stopped = "quota"
                 return ()
-            rows = self._rows(_OLDEST, self._began, _BATCH)
+            rows = self._rows(_OLDEST, self._turn, _BATCH)
             return _cut(rows, self._batch_bytes if left is None else min(left, self._batch_bytes))
         return _cut(rows, self._batch_bytes)
 
@@ -112,27 +119,24 @@ class Reading:
     def _keep(self, row, reading):
         self.objects += 1
         self.bytes += reading.size
-        judged = judge(row, reading, self._now())
+        judged = judge(row, reading)
+        as_it_was = judged.word not in ledger.DEVIATIONS_OF_CONTENT
         if judged.word:
-            ledger.deviate(self._opened, row, judged.word, judged.evidence, self._now())
-        if judged.word in ledger.DEVIATIONS_OF_CONTENT:
-            self.surprises += row.verdict < ledger.FIRST_DEVIATION
-        else:
+            good = self._turn if as_it_was else row.good
+            ledger.deviate(self._opened, row, self._turn, good, judged)
+        if as_it_was:
             self._found_as_it_was(row, reading, judged)
+        else:
+            self.surprises += row.verdict < FIRST_DEVIATION
 
     def _found_as_it_was(self, row, reading, judged):
         """The content is the archive's or our own earlier one, whatever form it has."""
-        now = self._now()
-        values = (now, now, reading.mtime_ns, reading.digests["sha256"], row.key)
-        query = "UPDATE objects SET looked = ?, good = ?, mtime_ns = ?, sha256 = ? WHERE key = ?"
-        self._opened.execute(query, values)
+        proof = row.read_with(reading.digests["sha256"])
+        self._opened.execute(_READ, (self._turn, storable(reading.mtime_ns), proof, row.key))
         if not judged.word:
             self._opened.execute("UPDATE objects SET verdict = ? WHERE key = ?", (judged.sound, row.key))
-            if row.verdict >= ledger.FIRST_DEVIATION:
+            if row.verdict >= FIRST_DEVIATION:
                 self._opened.execute("DELETE FROM deviations WHERE key = ?", (row.key,))
-
-    def _now(self):
-        return max(ledger.now(), self._began)
 
     def _check_surprises(self):
         if self._is_lost():

@@ -2,9 +2,11 @@
 
 import os
 import stat
+from typing import Container
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.observe_store_list import Listing
+from maintainer.node.store_known import Known
 
 _AT_ONCE = 20000
 _AFTER = "walk-after"
@@ -16,9 +18,11 @@ class Walk:
     def __init__(self, opened, store, grace, deadline):
         self.files, self.skipped, self.complete = 0, {}, False
         self._opened, self._store, self._grace, self._deadline = opened, store, grace, deadline
+        self._known: Container[str] = ()
 
     def run(self):
         top = self._store.open_top()
+        self._known = Known(self._opened)
         try:
             with ledger.change(self._opened):
                 self._forget_what_is_no_stray(top)
@@ -32,7 +36,7 @@ class Walk:
         listing = Listing(self._store, _AT_ONCE, self._grace, self._deadline)
         listing.add_folder(top, "", ledger.get(self._opened, _AFTER) or "", 0)
         for path in listing.files:
-            if not ledger.knows(self._opened, path):
+            if path not in self._known:
                 self._opened.execute("INSERT OR IGNORE INTO strays VALUES (?, ?, 0)", (path, ledger.now()))
         self.files += len(listing.files)
         for why, count in listing.skipped.items():
@@ -48,7 +52,7 @@ class Walk:
         for (path,) in self._opened.execute("SELECT path FROM strays").fetchall():
             if self._deadline.passed():
                 return
-            if ledger.knows(self._opened, path) or not self._is_there(top, path):
+            if path in self._known or not self._is_there(top, path):
                 self._opened.execute("DELETE FROM strays WHERE path = ?", (path,))
 
     def _is_there(self, top, path):

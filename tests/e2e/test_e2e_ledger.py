@@ -139,7 +139,7 @@ def _read_some(nights: Nights) -> bool:
             contextlib.suppress(sqlite3.Error),
             contextlib.closing(sqlite3.connect(f"file:{found}?mode=ro", uri=True)) as ledger,
         ):
-            return bool(ledger.execute("SELECT count(*) FROM objects WHERE looked > 0").fetchone()[0])
+            return bool(ledger.execute("SELECT count(*) FROM objects WHERE looked > 256").fetchone()[0])
     return False
 
 
@@ -260,7 +260,7 @@ def test_who_changes_the_ledger_is_found_out(nights: Nights) -> None:
     """One row is made to fit a damaged object, however the ledger is sealed again: the log knows the root."""
     nights.run()
     with contextlib.closing(sqlite3.connect(nights.ledger)) as opened, opened:
-        opened.execute("UPDATE objects SET sha256 = ? WHERE key = (SELECT min(key) FROM objects)", (bytes(32),))
+        opened.execute("UPDATE objects SET proof = ? WHERE key = (SELECT min(key) FROM objects)", (bytes(36),))
     nights.next()
     answer = nights.plan()["entries"][0]["answer"]
     assert (answer["kind"], [one["cause"] for one in answer["findings"]]) == ("refuse", ["ledger-tampered"])
@@ -285,7 +285,7 @@ import os, sqlite3, sys
 opened = sqlite3.connect(sys.argv[1], isolation_level=None)
 opened.execute("PRAGMA cache_size = 1")
 opened.execute("BEGIN IMMEDIATE")
-opened.execute("CREATE TABLE much AS SELECT a.path, b.path, a.sha256, b.sha256 FROM objects a, objects b")
+opened.execute("CREATE TABLE much AS SELECT a.name, b.name, a.proof, b.proof FROM objects a, objects b")
 opened.execute("UPDATE objects SET size = 0")
 os._exit(0)
 """

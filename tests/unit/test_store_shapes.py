@@ -18,6 +18,7 @@ LEDGER = {
     "fresh_objects": 0,
     "fresh_bytes": 0,
     "ages": [[20_781, 7, 700]],
+    "clock": 1,
     "verified": VERIFIED,
     "deviations": [],
     "unlisted": 0,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook
+from maintainer.node import store_rows as ledger
 from tests.contract.node.own_node import OwnNode, interpreters, manifest
 from tests.contract.node.test_node_store import image
 
@@ -81,13 +82,13 @@ def look(node: OwnNode) -> Any:
 
 def deviations(node: OwnNode) -> dict[str, str]:
     settle(node)
-    return {path: verdict for path, verdict, _ in look(node)["ledger"]["deviations"]}
+    return {path: verdict for path, verdict, _, _ in look(node)["ledger"]["deviations"]}
 
 
-def age(node: OwnNode, seconds: int = 100_000) -> None:
+def age(node: OwnNode, seconds: int) -> None:
     """Let time pass since everything was read."""
     with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened, opened:
-        opened.execute("UPDATE objects SET looked = max(1, looked - ?) WHERE looked <> 0", (seconds,))
+        opened.execute("UPDATE turns SET began = began - ?", (seconds,))
 
 
 def test_a_first_night(node: OwnNode) -> None:
@@ -122,7 +123,6 @@ def test_a_second_night_verifies_against_the_first(node: OwnNode) -> None:
     """What has no digest of the archive is verified against our own reading of the night before."""
     learn(node, *map(row, range(6)))
     read(node)
-    age(node)
     read(node)
     assert look(node)["ledger"]["verified"] == {"archive": 4, "baseline": 2, "baselined": 0}
 
@@ -141,7 +141,6 @@ def test_each_change_is_told_as_what_it_is(node: OwnNode) -> None:
     put(node, 2, image(2)[:-1])
     (node.store / "aa" / "3").unlink()
     put(node, 9)
-    age(node)
     read(node)
     assert deviations(node) == {
         "aa/0": "bit-rot",
@@ -151,7 +150,7 @@ def test_each_change_is_told_as_what_it_is(node: OwnNode) -> None:
         "aa/3": "missing",
         "aa/9": "orphan",
     }
-    evidence = {path: evidence for path, _, evidence in look(node)["ledger"]["deviations"]}
+    evidence = {path: evidence for path, _, evidence, _ in look(node)["ledger"]["deviations"]}
     assert 0 <= evidence["aa/0"]["last_good_seconds_ago"] < 1000
     assert (evidence["aa/2"]["expected"], evidence["aa/2"]["found"]) == (len(image(2)), len(image(2)) - 1)
 
@@ -163,7 +162,6 @@ def test_what_is_repaired_is_sound_again(node: OwnNode) -> None:
     read(node)
     assert deviations(node) == {"aa/0": "digest"}
     put(node, 0)
-    age(node)
     assert read(node, bytes=0)["objects"] == 1
     assert deviations(node) == {}
     assert look(node)["ledger"]["verified"]["archive"] == 4
@@ -176,7 +174,6 @@ def test_what_the_archive_replaced_or_deleted_is_no_deviation(node: OwnNode) -> 
     read(node)
     put(node, 0, image(50))
     (node.store / "aa" / "1").unlink()
-    age(node)
     read(node)
     assert deviations(node) == {"aa/0": "modified", "aa/1": "missing"}
     digest = hashlib.md5(image(50), usedforsecurity=False).hexdigest()
@@ -191,23 +188,48 @@ def test_a_quota_takes_the_oldest(node: OwnNode) -> None:
     """What was read longest ago comes first, and no object more than the quota takes."""
     learn(node, *map(row, range(6)))
     read(node)
-    age(node)
     with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened, opened:
-        opened.execute("UPDATE objects SET looked = 5 WHERE key = 4")
+        opened.execute("UPDATE objects SET looked = ? WHERE key = 4", (ledger.NEVER + 1,))
+        opened.execute("UPDATE objects SET looked = ? WHERE key <> 4", (ledger.NEVER + 2,))
+        opened.execute("INSERT INTO turns VALUES (?, 1)", (ledger.NEVER + 2,))
     answer = read(node, bytes=1, rate=len(image(0)))
     assert (answer["stopped"], answer["objects"]) == ("quota", 1)
     with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened:
         assert opened.execute("SELECT key FROM objects ORDER BY looked DESC LIMIT 1").fetchone() == (4,)
 
 
-@pytest.mark.parametrize("seconds", [0, 3600], ids=["in the same second", "after the clock was set back"])
+@pytest.mark.parametrize("seconds", [0, -3600], ids=["in the same second", "after the clock was set back"])
 def test_the_next_night_reads_again_whatever_the_clock_says(node: OwnNode, seconds: int) -> None:
     """What was read in the night before is due again also when its time is this moment, or still to come."""
     learn(node, *map(row, range(6)))
     read(node)
-    age(node, -seconds)
+    age(node, seconds)
     for _ in range(5):
-        assert (read(node)["objects"], read(node)["stopped"]) == (6, "nothing-left")
+        answer = read(node)
+        assert (answer["objects"], answer["stopped"]) == (6, "nothing-left")
+
+
+def test_a_turn_did_not_begin_after_a_later_one(node: OwnNode) -> None:
+    """A clock that was a month ahead for a night does not make its readings young for a month."""
+    learn(node, *map(row, range(6)))
+    read(node)
+    age(node, -30 * 86400)
+    (today,) = {day for day, *_ in look(node)["ledger"]["ages"]}
+    read(node, bytes=1, rate=len(image(0)))
+    age(node, 2 * 86400)
+    assert [(day - today, objects) for day, objects, _ in look(node)["ledger"]["ages"]] == [(-2, 6)]
+
+
+def test_a_time_of_change_may_be_any(node: OwnNode) -> None:
+    """Also one that no ledger can write: the object is read, and what changes in it under that time is bit rot."""
+    for _ in range(2):
+        for number, at in ((0, 15_000_000_000), (1, -2_000_000_000)):
+            os.utime(node.store / "aa" / str(number), (at, at))
+        learn(node, *map(row, range(6)))
+        assert read(node)["objects"] == 6
+        put(node, 0, image(50))
+        put(node, 1, image(51))
+    assert deviations(node) == {"aa/0": "bit-rot", "aa/1": "bit-rot"}
 
 
 def test_before_all_is_learnt_no_file_is_a_stray(node: OwnNode) -> None:
@@ -232,7 +254,6 @@ def test_many_surprises_at_once_are_not_believed(own_node: OwnNode) -> None:
         put(own_node, number)
     learn(own_node, *(row(number, digest=None) for number in range(60)), through=60)
     read(own_node)
-    age(own_node)
     for number in range(30):
         (own_node.store / "aa" / str(number)).unlink()
     assert read(own_node)["stopped"] == "surprises"
@@ -321,6 +342,29 @@ def test_a_damaged_ledger_is_said(node: OwnNode) -> None:
     (node.state / "store-ledger.sqlite").write_bytes(b"no database at all" * 1000)
     assert look(node) == {"store_present": True, "trouble": "damaged", "ledger": None}
     with pytest.raises(ActionFailed, match="cannot be used"):
+        read(node)
+
+
+def test_a_ledger_of_an_older_layout_is_begun_anew(node: OwnNode) -> None:
+    """Who looks is told so, and the next night makes a new one in its place."""
+    node.state.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened, opened:
+        opened.execute("CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        opened.execute("CREATE TABLE objects (key INTEGER PRIMARY KEY, path TEXT)")
+        opened.execute("CREATE INDEX objects_path ON objects (path)")
+        opened.executemany("INSERT INTO meta VALUES (?, ?)", [("format", "1"), ("store", str(node.store))])
+    assert look(node) == {"store_present": True, "trouble": "older-format", "ledger": None}
+    assert learn(node, *map(row, range(6)))["new"] == 6
+    assert read(node)["objects"] == 6
+
+
+def test_a_ledger_of_a_newer_layout_is_left_alone(node: OwnNode) -> None:
+    """It was made by a program that knows more of it than this one."""
+    learn(node, *map(row, range(6)))
+    with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened, opened:
+        opened.execute("UPDATE meta SET value = '99' WHERE name = 'format'")
+    assert look(node)["trouble"] == "another-format"
+    with pytest.raises(ActionFailed, match="another format"):
         read(node)
 
 

@@ -5,12 +5,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from maintainer.node import deadline, store, store_ledger, store_strays
+from maintainer.node import deadline, store, store_known, store_ledger, store_objects, store_strays
 
 LEDGER: Any = store_ledger
 DEADLINE: Any = deadline.Deadline
 STORE: Any = store.Store
 WALK: Any = store_strays.Walk
+KNOWN: Any = store_known.Known
+INDEXED: Any = store_objects.indexed
 
 
 def test_what_was_found_before_is_gone_through_while_there_is_time(tmp_path: Path) -> None:
@@ -22,3 +24,13 @@ def test_what_was_found_before_is_gone_through_while_there_is_time(tmp_path: Pat
         for seconds, left in ((0, 2), (60, 0)):
             WALK(opened, there, 0, DEADLINE(seconds)).run()
             assert opened.execute("SELECT count(*) FROM strays").fetchone() == (left,)
+
+
+def test_what_the_ledger_lists_is_known_and_nothing_else() -> None:
+    """Among a hundred thousand objects, each path of the one half, and none of the other."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+        LEDGER.prepare(opened, "/srv/store")
+        rows = ((key, *INDEXED(f"aa/{2 * key}", 1, "dicom", "md5", None)) for key in range(50_000))
+        opened.executemany("INSERT INTO objects VALUES (?, ?, ?, ?, ?, 257, 256, 0, 2)", rows)
+        known = KNOWN(opened)
+        assert [number for number in range(100_000) if f"aa/{number}" in known] == list(range(0, 100_000, 2))

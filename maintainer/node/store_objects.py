@@ -1,0 +1,80 @@
+"""An object as the ledger has it: a row, and what the columns mean that hold more than one thing."""
+
+from typing import NamedTuple, Optional, Union
+
+from maintainer.node.object_reading import ALGORITHMS, KINDS
+from maintainer.node.store_rows import FIRST_DEVIATION, UNKNOWN, UNREAD, name_of, path_of
+
+_PREFIX, _OURS = 4, 32
+_NO_DIGEST = 1
+_SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
+
+
+class Row(NamedTuple):
+    """An object as the ledger has it. `looked` and `noted` are turns, `noted` that of a deviating one's good reading.
+
+    `proof` is the archive's digest until the object was read, then its first bytes and our SHA-256: what was once
+    found in one reading to have both is proven by either.
+    """
+
+    key: int
+    name: Union[bytes, str]
+    size: int
+    form: int
+    proof: bytes
+    looked: int
+    mtime_ns: int
+    verdict: int
+    noted: Optional[int]
+
+    @property
+    def path(self):
+        return path_of(self.name)
+
+    @property
+    def kind(self):
+        return KINDS[self.form // 2 // len(ALGORITHMS)]
+
+    @property
+    def algorithm(self):
+        return ALGORITHMS[self.form // 2 % len(ALGORITHMS)]
+
+    @property
+    def has_digest(self):
+        """Whether the archive keeps one."""
+        return not self.form & _NO_DIGEST
+
+    @property
+    def digest(self):
+        """The archive's, as long as it is needed."""
+        return self.proof[: _SIZES[self.algorithm]] if self.has_digest and self.mtime_ns == UNKNOWN else None
+
+    @property
+    def sha256(self):
+        """Of the content that was last found good; None before there was one."""
+        return None if self.mtime_ns == UNKNOWN else self.proof[_PREFIX:]
+
+    @property
+    def good(self):
+        """The turn in which it was last found good, or None."""
+        return self.noted if self.verdict >= FIRST_DEVIATION else (self.looked if self.verdict > UNREAD else None)
+
+    def read_with(self, sha256):
+        """The proof from now on."""
+        return self.proof[:_PREFIX] + sha256
+
+
+def indexed(path, size, kind, algorithm, digest):
+    """Give (name, size, form, proof) of an object that was not read yet."""
+    form = 2 * (KINDS.index(kind) * len(ALGORITHMS) + ALGORITHMS.index(algorithm))
+    whole = max(_PREFIX + _OURS, _SIZES[algorithm])
+    proof = (digest or b"")[:whole].ljust(whole, b"\0")
+    return name_of(path), size, form + (_NO_DIGEST if digest is None else 0), proof
+
+
+def is_same(known, told):
+    """Whether an index that lists `told` now lists what it listed before; each as `indexed` gives it.
+
+    Four bytes of a digest will do: of an object that is taken for the same and is not, the content is told.
+    """
+    return known[:3] == told[:3] and known[3][:_PREFIX] == told[3][:_PREFIX]
