@@ -1,8 +1,8 @@
 """What is asked of Orthanc's index in PostgreSQL.
 
 The tables here are written down after its real ones, with the columns that are read. The real ones of its PostgreSQL
-plugin after 2.1 (July 2018) and of 10.3 (PrepareIndex.sql) passed these tests too, put in by `ORTHANC_TABLES`; custom data
-came with plugin 8. The lab asks the real Orthanc 1.10 with plugin 4.
+plugin after 2.1 (July 2018) and of 10.3 (PrepareIndex.sql) passed these tests too, put in by `ORTHANC_TABLES`; custom
+data came with plugin 8. The lab asks the real Orthanc 1.10 with plugin 4.
 """
 
 from collections.abc import Callable
