@@ -26,6 +26,7 @@ def of_object(deviation: Deviation) -> sdk.Finding:
         evidence=dict(deviation.evidence),
         advice=advice,
         private=True,
+        indexed_as=deviation.key if deviation.verdict in _TO_BE_FETCHED else None,
     )
 
 
@@ -51,6 +52,7 @@ def about_store(
 _RESTORE = (
     "fetch a good copy (mirror, backup, modality) and let the archive store it again; keep the damaged file as evidence"
 )
+_TO_BE_FETCHED = {"missing", "unreadable", "size", "digest", "bit-rot", "modified"}
 _VERDICTS = {
     "missing": (sdk.Severity.CRITICAL, _RESTORE),
     "unreadable": (sdk.Severity.CRITICAL, "look at the disk (dmesg, smartctl) before anything else, then " + _RESTORE),

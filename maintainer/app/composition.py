@@ -32,6 +32,7 @@ from maintainer.planning.calendar import missed, next_opening, open_now
 from maintainer.planning.preparation import Preparation
 from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.checkup import Examination, examine
+from maintainer.running.copies import Copies
 from maintainer.running.crew import Crew
 from maintainer.running.dry_run import dry_run
 from maintainer.running.events import Reporter
@@ -264,8 +265,9 @@ class Maintainer:
             controller=controller_id(self.state),
         )
         recorder = Recorder(log, run_id, self.actor, approved.digest() if approved else "")
+        copies = Copies(inventory=self.inventory, look=fleet.look, time_left=gate.time_left)
         return Crew(
-            eyes=self._eyes(log),
+            eyes=self._eyes(log)._replace(copies=copies),
             gate=gate,
             work=fleet.work,
             recorder=recorder,

@@ -14,6 +14,7 @@ from maintainer.links.dicom import canary, echo
 from maintainer.links.node_link import NodeLink
 from maintainer.links.node_program import OutOfTime, Question
 from maintainer.links.room import room
+from maintainer.links.store_copies import copies, instances
 from maintainer.links.store_ledger import seen
 from maintainer.links.store_scan import Scanner
 from maintainer.model.task import (
@@ -23,6 +24,8 @@ from maintainer.model.task import (
     Recorded,
     Room,
     SqlQuery,
+    StoreCopies,
+    StoreInstances,
     StoreLedger,
     StoreScan,
     asks_the_node,
@@ -109,6 +112,10 @@ class NodeObserver:
                 return self._scan(observation)
             case StoreLedger():
                 return self._ledger()
+            case StoreInstances():
+                return instances(self._link, self.archive, observation)
+            case StoreCopies():
+                return copies(self._link, self.archive, observation)
             case Recorded(measurement=measurement):
                 return cast(JsonValue, self._history(self._link.name, measurement))
             case NodeQuery():

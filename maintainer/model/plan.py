@@ -162,7 +162,7 @@ class Finding(Value):
     """Something a person should know. `evidence` holds measured numbers and enumerated words, never patient data.
 
     `private` marks a subject that names a patient's object; the engine replaces it by a keyed hash before anything is
-    shown or logged.
+    shown or logged. Of what is `indexed_as` something, the engine asks the group's partners for a good copy.
     """
 
     severity: Severity
@@ -171,6 +171,9 @@ class Finding(Value):
     evidence: dict[str, JsonValue] = {}
     advice: str
     private: bool = Field(default=False, exclude=True)
+    indexed_as: int | None = Field(
+        None, exclude=True, description="key in the archive's index of an object that is to be fetched from elsewhere"
+    )
     acknowledged: Acknowledged | None = Field(None, description="set by the engine, never by a task")
 
 

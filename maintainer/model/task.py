@@ -68,6 +68,32 @@ class StoreLedger(Value):
     kind: Literal["store-ledger"] = "store-ledger"
 
 
+class StoreInstances(Value):
+    """Which SOP instances the archive's index lists under these keys.
+
+    Answers `{key: {"uid", "algorithm", "digest"}}`, the keys as texts; what is not listed, or is no instance, is left
+    out. A SOP instance UID is a patient's: it is for asking another node, never for a log or a screen.
+    """
+
+    kind: Literal["store-instances"] = "store-instances"
+    keys: tuple[int, ...]
+    within: Duration
+
+
+class StoreCopies(Value):
+    """Whether this node has sound copies of SOP instances: what its index lists, and its files against that.
+
+    Answers `{uid: {"state", "algorithm", "digest"}}` of those that are listed; `state` is `sound`, `unproven` (nothing
+    to compare its content with), `damaged` or `not-read`.
+    """
+
+    kind: Literal["store-copies"] = "store-copies"
+    uids: tuple[str, ...]
+    most_objects: int = Field(ge=0, description="so many of the first files are read")
+    most_bytes: int = Field(ge=0, description="and no more than so many bytes")
+    within: Duration
+
+
 class Openings(Value):
     """When the task's own window is open within so long: `[{"opens", "closes"}, …]`, one that is open now first."""
 
@@ -94,7 +120,7 @@ class Room(Value):
     parameters: dict[str, int | float | str] = {}
 
 
-Observation = SqlQuery | Room | NodeQuery | Probe | StoreScan | StoreLedger | Recorded
+Observation = SqlQuery | Room | NodeQuery | Probe | StoreScan | StoreLedger | StoreInstances | StoreCopies | Recorded
 """What is asked of a node, or of the log about it."""
 Question = Observation | Openings
 

@@ -15,6 +15,7 @@ from maintainer.model.task import AnyTask, Assignment, Observation, Openings, Qu
 from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import decide
 from maintainer.running.acknowledged import Acknowledgements
+from maintainer.running.copies import Copies
 from maintainer.running.ports import Namer, Observer
 
 LOG = structlog.get_logger(__name__)
@@ -30,6 +31,8 @@ class Eyes(NamedTuple):
     names: Namer
     clock: Clock
     acknowledged: Acknowledgements = Acknowledgements()
+    copies: Copies | None = None
+    """Asks partners for good copies of what is damaged; a dry run asks the nodes that it is about, and no others."""
 
     def look(self, assignment: Assignment, observer: Observer) -> Answer:
         """Observe what the task declares and let it decide. What cannot be seen is `Unseen`, never "nothing"."""
@@ -64,6 +67,8 @@ class Eyes(NamedTuple):
         findings = map(self._without_patient, answer.findings)
         mark = self.acknowledged.mark
         told = tuple(mark(assignment.node, assignment.task, one, self.clock()) for one in findings)
+        if self.copies is not None:
+            told = self.copies.added_to(told, assignment, one_look)
         return answer.model_copy(update={"findings": told})
 
     def _answer(self, assignment: Assignment, one_look: "OneLook") -> Answer:

@@ -1,0 +1,124 @@
+"""Asking partners for good copies: whom, how often, how much, and what is said where it cannot be."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from maintainer.errors import CouldNotLook
+from maintainer.model.plan import Acknowledged, Finding, Severity
+from maintainer.model.task import Observation, StoreCopies, StoreInstances
+from maintainer.running.copies import LONGEST, MOST_OBJECTS, Copies
+
+HERE: Any = SimpleNamespace(node="pacs-a")
+KEEPS = SimpleNamespace(store=object(), database=object())
+
+
+class Group:
+    """A node and its partners, and what each was asked. `found`: partner → what it answers of each UID."""
+
+    def __init__(self, **found: Any) -> None:
+        self.found, self.asked = found, list[tuple[str, Any]]()
+        self.left, self.trouble = timedelta(hours=1), ""
+        nodes = {"pacs-a": KEEPS, **dict.fromkeys(found, KEEPS), "viewer": SimpleNamespace(store=None, database=None)}
+        self.inventory: Any = SimpleNamespace(nodes=nodes, partners=lambda _: (*found, "viewer"))
+        self.copies = Copies(inventory=self.inventory, look=self.look, time_left=lambda _: self.left)
+
+    @contextmanager
+    def look(self, name: str) -> Iterator[Any]:
+        def observe(asked: StoreCopies) -> Any:
+            self.asked.append((name, asked))
+            if self.found[name] is None:
+                raise CouldNotLook("it sleeps")
+            return {uid: {"state": self.found[name], "algorithm": "md5", "digest": "d1"} for uid in asked.uids}
+
+        yield SimpleNamespace(observe=observe)
+
+    def observe(self, asked: Observation) -> Any:
+        """Answer as the damaged node: what it lists under the key N is the instance 1.N."""
+        assert isinstance(asked, StoreInstances)
+        self.asked.append(("pacs-a", asked))
+        if self.trouble:
+            raise CouldNotLook(self.trouble)
+        return {
+            str(key): {"uid": f"1.{key}", "algorithm": "md5", "digest": f"d{key}"} for key in asked.keys if key < 99
+        }
+
+    def told(self, *findings: Finding) -> list[dict[str, Any]]:
+        return [one.evidence for one in self.copies.added_to(findings, HERE, self)]
+
+
+def finding(key: int | None, *, known: bool = False) -> Finding:
+    word = Acknowledged(who="x", at=datetime.fromisoformat("2026-11-24T22:00:00+00:00"), why="y")
+    return Finding(
+        severity=Severity.CRITICAL,
+        cause="object-size",
+        subject="object-1",
+        advice="fetch a good copy",
+        indexed_as=key,
+        acknowledged=word if known else None,
+    )
+
+
+def test_every_partner_with_a_store_is_asked() -> None:
+    """A copy with the digest that is indexed here is good, any other sound one is sound; a viewer has no objects."""
+    group = Group(b="sound", c="damaged")
+    assert group.told(finding(1), finding(2)) == [
+        {"copy_on_b": "good", "copy_on_c": "damaged"},
+        {"copy_on_b": "sound", "copy_on_c": "damaged"},
+    ]
+    assert [name for name, _ in group.asked] == ["pacs-a", "b", "c"]
+
+
+def test_what_is_no_lost_object_asks_nobody() -> None:
+    """Nor does what a person knows of already, or a node without partners."""
+    group = Group(b="sound")
+    assert group.told(finding(None), finding(1, known=True)) == [{}, {}]
+    assert Group().told(finding(1)) == [{}]
+    assert group.asked == []
+
+
+def test_each_is_asked_for_once_in_a_run() -> None:
+    """The look after a reading asks only for what is new, and within what is left of the run's limit."""
+    group = Group(b="sound")
+    group.told(finding(1), finding(2))
+    group.told(finding(1), finding(2), finding(3))
+    asked = [(question.uids, question.most_objects) for name, question in group.asked if name == "b"]
+    assert asked == [(("1.1", "1.2"), MOST_OBJECTS), (("1.3",), MOST_OBJECTS - 2)]
+
+
+def test_what_the_index_lost_since_is_left_out() -> None:
+    """There is no instance to ask for, so its finding says of copies that nobody was asked."""
+    group = Group(b="sound")
+    assert group.told(finding(99), finding(1)) == [{"copy_on_b": "not-asked"}, {"copy_on_b": "good"}]
+
+
+@pytest.mark.parametrize("how", ["partner", "index", "time"])
+def test_who_cannot_be_asked_is_said(how: str) -> None:
+    """Whatever is the matter: the finding stays, and the other partners are asked all the same."""
+    group = Group(b=None if how == "partner" else "sound", c="sound")
+    group.trouble = "no index" if how == "index" else ""
+    group.left = timedelta(seconds=5) if how == "time" else group.left
+    assert group.told(finding(1)) == [
+        {"copy_on_b": "not-asked", "copy_on_c": "good" if how == "partner" else "not-asked"}
+    ]
+    assert (len(group.asked) == 0) == (how == "time")
+
+
+def test_the_time_is_bounded() -> None:
+    """By a minute for each question, and by the window."""
+    for left, within in ((timedelta(hours=1), LONGEST), (timedelta(seconds=20), timedelta(seconds=20))):
+        group = Group(b="sound")
+        group.left = left
+        group.told(finding(1))
+        assert {question.within for _, question in group.asked} == {within}
+
+
+def test_the_advice_says_where_to_fetch_it() -> None:
+    """After what is to be done in any case, one clause for each partner."""
+    group = Group(b="sound")
+    (told,) = group.copies.added_to((finding(1),), HERE, group)
+    assert told.advice == "fetch a good copy; b has it just as the index here lists it: fetch it from there"
