@@ -181,19 +181,21 @@ class Maintainer:
         """The nodes, over real links; `run_id` is shown in what is opened on them."""
         from maintainer.links.fleet import Fleet  # noqa: PLC0415 (paramiko and psycopg: only for who touches nodes)
 
-        holder = self._holder(run_id) if run_id else None
+        holder = self._holder(run_id, log) if run_id else None
         program, asked = self.node_program(), lambda: self.stop.asked
         fleet = Fleet(self.inventory, run_id or "dry run", program, log.history, holder, stop_asked=asked)
         self.stop.on_abandon(fleet.cut)
         return fleet
 
-    def _holder(self, run_id: str) -> "Holder":
+    def _holder(self, run_id: str, log: InterventionLog) -> "Holder":
         from maintainer.links.lease import Holder  # noqa: PLC0415 (as above)
 
-        return Holder(controller_id(self.state), run_id, self.actor)
+        return Holder(controller_id(self.state), run_id, self.actor, log)
 
-    def release(self, node: str, why: str, *, cancel: bool) -> "Released":
+    def release(self, node: str, why: str, *, cancel: bool, accept_log: bool) -> "Released":
         """Take a node's lease from whoever has it, as the person at the keyboard decided, and note it.
+
+        `accept_log`: the node takes this log for the right one, whatever it was shown before.
 
         Raises:
             Busy: a run of this controller goes on, which gives back what it holds by itself.
@@ -203,9 +205,11 @@ class Maintainer:
         check_known(self.loaded, "node", [node], self.inventory.nodes)
         with RunLock(self.state, command="maintainer node release"), self.open_log() as log:
             run = f"release-{secrets.token_hex(4)}"
-            released = self.fleet(log).release_by_person(node, self._holder(run), why, cancel=cancel)
+            holder, how = self._holder(run, log), {"cancel": cancel, "accept_log": accept_log}
+            released = self.fleet(log).release_by_person(node, holder, why, **how)
             before = f" of {released.before['who']}, held since {released.before['since']}" if released.before else ""
-            log.append(Kind.NOTE, node=node, actor=self.actor, text=f"released the lease{before}: {why}")
+            accepted = ", which is to take this log for the right one" * accept_log
+            log.append(Kind.NOTE, node=node, actor=self.actor, text=f"released the lease{before}{accepted}: {why}")
             return released
 
     def node_program(self) -> bytes:

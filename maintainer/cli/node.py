@@ -63,11 +63,12 @@ def prepare(
 @click.argument("name", shell_complete=complete.nodes)
 @click.option("--why", required=True, metavar="TEXT", help="Why it may be: for the log, and for whoever held the node.")
 @click.option("--cancel", is_flag=True, help="End the operation that still runs there, too.")
+@click.option("--accept-log", is_flag=True, help="This log is right, though the node was shown another.")
 @json_option
 @click.pass_obj
-def release(session: Session, name: str, *, why: str, cancel: bool, as_json: bool) -> None:
+def release(session: Session, name: str, *, why: str, cancel: bool, accept_log: bool, as_json: bool) -> None:
     """Take a node's lease from a run that is surely over. If that run still lives, it is refused from then on."""
-    released = session.app.release(name, why, cancel=cancel)
+    released = session.app.release(name, why, cancel=cancel, accept_log=accept_log)
     if as_json:
         emit({"format": "maintainer.node-release/1", "node": name, **released.model_dump(mode="json")})
         return

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
 from maintainer.errors import LogError
-from maintainer.intervention_log.chain import ChainBroken, Link
+from maintainer.intervention_log.chain import GENESIS, NO_HASH, ChainBroken, Link, Verified
 from maintainer.intervention_log.checkpoint import LATEST, Checkpoint, SigningKey, signing_key
 from maintainer.intervention_log.durable_file import replace
 from maintainer.intervention_log.filter import ALL, Filter
@@ -140,6 +140,16 @@ class InterventionLog:
         """Find one record by its number, in the log itself."""
         line = next(islice(self._true_lines(), max(0, seq - 1), None), None) if seq > 0 else None
         return read_record(line) if line else None
+
+    def end(self) -> Verified:
+        """Give the number of records, and the hash of the last of them."""
+        head = self._journal.head if self._journal else next(iter(deque(follow(self._path), maxlen=1)), GENESIS)
+        return Verified(head.seq, head.hash)
+
+    def hash_of(self, seq: int) -> str | None:
+        """Give the hash of a record; none: there is no such record."""
+        record = self.record(seq)
+        return record.hash if record else NO_HASH if seq == 0 else None
 
     def open_intents(self) -> tuple[Record, ...]:
         """Find the intents whose ending is not known: no outcome or an `unknown` one, and not reconciled."""

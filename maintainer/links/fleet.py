@@ -42,6 +42,7 @@ class Fleet:
             NodeHeld: another controller holds it.
             ActionFailed: the node cannot keep a lease.
             CouldNotLook: the node did not answer.
+            LogError: the node was shown a log that this one does not go on from.
         """
         if self._holder is None:
             raise ValueError("a fleet without a holder only looks")
@@ -49,10 +50,10 @@ class Fleet:
             observer = NodeObserver(link, self._history)
             yield observer, NodeActor(link, observer, lease)
 
-    def release_by_person(self, name: str, holder: Holder, why: str, *, cancel: bool) -> Released:
-        """Take a node's lease from whoever has it, as a person decided; with `cancel`, end what still runs there."""
+    def release_by_person(self, name: str, holder: Holder, why: str, *, cancel: bool, accept_log: bool) -> Released:
+        """Take a node's lease from whoever has it, as a person decided; see `links.lease.release_by_person`."""
         with self._link(name) as link:
-            return release_by_person(link, holder, why, cancel=cancel)
+            return release_by_person(link, holder, why, cancel=cancel, accept_log=accept_log)
 
     def cut(self) -> None:
         """Cut every link that is open; whoever waits for an answer is told that it was lost."""

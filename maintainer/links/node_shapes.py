@@ -142,8 +142,15 @@ class Restarted(Value):
     services: dict[Name, ServiceUp]
 
 
+class LogEnd(Value):
+    size: Count
+    root: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    at: Count
+
+
 class LeaseToken(Value):
     token: Count
+    shown: LogEnd | None = None
 
 
 class LeaseReleased(Value):

@@ -221,7 +221,7 @@ def test_a_prepared_node_keeps_it_at_its_own_place(tmp_path: Path, zipapp: bytes
     node = prepare(tmp_path, zipapp)
     node.write(programs={"observe": ["holder"], "act": ["lease"]})
     asked = {"verb": "take", "controller": "c1", "run": "r2", "who": "agent@controller"}
-    assert node.ask().act("lease", asked, TIME) == {"token": 2}
+    assert node.ask().act("lease", asked, TIME) == {"token": 2, "shown": None}
     assert json.loads((tmp_path / "state" / "lease.json").read_text())["holder"]["run"] == "r2"
 
 
