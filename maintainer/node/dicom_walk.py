@@ -11,7 +11,7 @@ from maintainer.node.dicom_image import DESCRIPTION, PIXELS, SOP_INSTANCE_UID, l
 from maintainer.node.dicom_window import Unsound
 
 MAX_DEPTH = 64
-MAX_STEPS = 400000
+MAX_STEPS = 300000
 """Sequences, items, fragments, and other elements that are no plain ones. Of those so many take as long as one:"""
 _PLAIN_ONES = 8
 SHORTEST = 8
