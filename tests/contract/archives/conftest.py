@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from maintainer.archives import product_of
+from maintainer.links.node_program import zipapp_bytes
+from tests.contract.archives.dcm4chee import ON_NODE, SINCE_5_35
 from tests.contract.archives.index import Index
 from tests.contract.links import postgres_server
 from tests.contract.links.postgres_server import TOOLS, Postgres
+from tests.contract.node.own_node import OwnNode
 
 SERVERS = {"of-the-wheel": TOOLS}
 SERVERS |= {f"debian-{folder.parent.name}": folder for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"))}
@@ -48,3 +53,22 @@ def make_index(server: Postgres) -> Iterator[Callable[[str], Index]]:
         name = index.connection.info.dbname
         index.connection.close()
         server.sql(f"DROP DATABASE {name}", database="postgres")
+
+
+@pytest.fixture
+def dcm4chee(make_index: Callable[[str], Index]) -> Index:
+    return make_index(SINCE_5_35)
+
+
+@pytest.fixture(scope="session")
+def zipapp() -> bytes:
+    return zipapp_bytes([files("tasks.node")])
+
+
+@pytest.fixture
+def node(tmp_path: Path, zipapp: bytes) -> OwnNode:
+    """A node with an empty folder for the storages of a dcm4chee."""
+    found = OwnNode(tmp_path, {"services": {}, "roots": {}}, zipapp)
+    found.policy |= {"store": str(found.store), "not_objects": list(product_of(ON_NODE).not_objects)}
+    found.store.mkdir()
+    return found

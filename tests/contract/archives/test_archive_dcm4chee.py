@@ -14,35 +14,24 @@ import pytest
 from maintainer.archives import ArchiveProduct, product_of
 from maintainer.model.inventory import Store
 from maintainer.planning.preparation import index_tables
+from tests.contract.archives.dcm4chee import (
+    AGAIN_TO_DELETE,
+    ANOTHER_SIZE,
+    FAILED_TO_DELETE,
+    KEPT,
+    MISSING,
+    OFFLINE,
+    OK,
+    SINCE_5_35,
+    TO_DELETE,
+    UNTIL_5_29,
+    put,
+    put_metadata,
+)
 from tests.contract.archives.index import Index, schemas
 
-_SHARED = """
-CREATE TABLE instance (pk int8 PRIMARY KEY, sop_iuid varchar(255) NOT NULL);
-CREATE INDEX ON instance (sop_iuid);
-CREATE INDEX ON location (storage_id, status);
-CREATE INDEX ON location (multi_ref);
-CREATE INDEX ON location (instance_fk);
-"""
-UNTIL_5_29 = (
-    """
-CREATE TABLE location (
-    pk int8 PRIMARY KEY, digest varchar(255), multi_ref int4, object_type int4 NOT NULL, object_size int8 NOT NULL,
-    status int4 NOT NULL, storage_id varchar(255) NOT NULL, storage_path varchar(255) NOT NULL, uidmap_fk int8,
-    instance_fk int8
-);
-CREATE TABLE metadata (
-    pk int8 PRIMARY KEY, digest varchar(255), object_size int8 NOT NULL, status int4 NOT NULL,
-    storage_id varchar(255) NOT NULL, storage_path varchar(255) NOT NULL
-);
-CREATE TABLE series (pk int8 PRIMARY KEY, inst_purge_state int4 NOT NULL);
-"""
-    + _SHARED
-)
-SINCE_5_35 = UNTIL_5_29.replace("object_type int4", "object_type int2").replace("status int4", "status int2")
-TABLES = schemas({"until-5.29": UNTIL_5_29, "since-5.35": SINCE_5_35}, "DCM4CHEE_TABLES")
-
 STORE = Store(archive="dcm4chee", path="/var/local/dcm4chee-arc", storages={"fs1": "fs1", "meta": "online/metadata"})
-OK, TO_DELETE, FAILED_TO_DELETE, MISSING, ANOTHER_SIZE, AGAIN_TO_DELETE, KEPT, OFFLINE = 0, 1, 2, 3, 6, 9, 10, 16
+TABLES = schemas({"until-5.29": UNTIL_5_29, "since-5.35": SINCE_5_35}, "DCM4CHEE_TABLES")
 
 
 @pytest.fixture(params=TABLES)
@@ -53,19 +42,6 @@ def index(request: pytest.FixtureRequest, make_index: Callable[[str], Index]) ->
 @pytest.fixture
 def archive() -> ArchiveProduct:
     return product_of(STORE)
-
-
-def put(index: Index, pk: int, path: str = "", **changed: Any) -> None:
-    """Insert an instance and where it lies."""
-    index.insert("instance", pk=pk, sop_iuid=f"1.2.{pk}")
-    row = {"storage_id": "fs1", "storage_path": path or f"2026/{pk}", "object_size": 100 + pk, "digest": f"{pk:032x}"}
-    row |= {"status": OK, "object_type": 0, "instance_fk": pk, "multi_ref": None, "uidmap_fk": None}
-    index.insert("location", pk=pk, **{**row, **changed})
-
-
-def put_metadata(index: Index, pk: int, **changed: Any) -> None:
-    row = {"storage_id": "meta", "storage_path": f"2026/{pk}", "object_size": 9, "digest": "b" * 32, "status": OK}
-    index.insert("metadata", pk=pk, **{**row, **changed})
 
 
 def paths(rows: list[dict[str, Any]]) -> list[str]:
