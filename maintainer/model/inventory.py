@@ -163,6 +163,7 @@ class Store(Value):
     path: AbsolutePath = Field(description="folder of the objects on the node; it is only ever read")
     storages: dict[StorageId, StorageFolder] = Field(
         {},
+        max_length=64,
         description="of dcm4chee: storage (dcmStorageID) → its folder below `path`, as the node sees it",
     )
 
