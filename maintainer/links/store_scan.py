@@ -5,7 +5,6 @@ node lists its files first, and only then is the index asked which of them it kn
 never mistaken for an orphan; those it does not know are asked for once more before they are reported.
 """
 
-import base64
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,15 +15,13 @@ from pydantic import JsonValue
 
 from maintainer.archives.product import ArchiveProduct
 from maintainer.errors import CouldNotLook
-from maintainer.links.dicom import header_opinion
+from maintainer.links.store_suspects import Ask, Suspects
 from maintainer.model.task import StoreScan
 
 Rows = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
-Ask = Callable[[str, dict[str, JsonValue]], Any]
 
 BATCH = 2_000
 LISTED = 200
-HEADER_BYTES = 262_144
 
 
 @dataclass(kw_only=True)
@@ -40,6 +37,10 @@ class Scanner:
     unlisted: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     _until: float = 0.0
+    _suspects: Suspects = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._suspects = Suspects(self.ask)
 
     def run(self) -> JsonValue:
         """Scan; answers what `StoreScan` documents."""
@@ -95,14 +96,8 @@ class Scanner:
         if len(self.found) >= LISTED:
             self.unlisted += 1
             return
-        if verdict == "header":
-            evidence = {**evidence, "pydicom": self._second_opinion(path)}
+        evidence = self._suspects.evidence(path, verdict, evidence)
         self.found.append({"path": path, "verdict": verdict, "evidence": evidence, "key": key})
-
-    def _second_opinion(self, path: str) -> str:
-        """What pydicom says to the first bytes of a suspect: the name of its complaint."""
-        answer = self.ask("store-header", {"path": path, "limit": HEADER_BYTES})
-        return header_opinion(base64.b64decode(answer["bytes_base64"])) or "reads it"
 
     def _orphans(self) -> tuple[int, bool]:
         """List the node's files and report those that the index does not know; answers how many, and whether all."""

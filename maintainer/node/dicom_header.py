@@ -57,11 +57,14 @@ def examine(read, size):
             window, offset = Window(inflated.read, inflated.size), 0
         walk = Walk(window, BIG if syntax == _BIG_ENDIAN else LITTLE, native=syntax in _NATIVE)
         walk.run(offset, implicit=syntax in _IMPLICIT)
+        why, at = "", 0
     except Unsound as unsound:
-        return Verdict(unsound.why, unsound.offset, walk.uid() if walk else b"")
+        why, at = unsound.why, unsound.offset
     except (OSError, ValueError, OverflowError, error):
-        return Verdict("unreadable", window.start)
-    return Verdict("", 0, walk.uid())
+        why, at = "unreadable", window.start
+    if walk is None:
+        return Verdict(why, at)
+    return Verdict(why, at, walk.uid(), 0 if syntax in _DEFLATED else walk.pixels)
 
 
 def _meta(window):

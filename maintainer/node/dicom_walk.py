@@ -76,6 +76,7 @@ class Walk:
         self._stack = []
         self._steps = 0
         self._description = {}
+        self.pixels = 0
 
     def uid(self):
         """The SOP instance UID, as far as the walk has come."""
@@ -161,6 +162,8 @@ class Walk:
                 raise Unsound("bad-vr", offset)
             vr, length = b"", self._window.unpack(self._order.implicit, offset, SHORTEST)[2]
         tag = group << 16 | element
+        if tag in PIXELS and len(self._stack) == 1:
+            self.pixels = value
         if length == _UNDEFINED:
             return self._enter_undefined(tag, vr, value, level)
         end = self._end(value, length, level)

@@ -12,12 +12,14 @@ _PIECE = 64 * 1024
 class Verdict(NamedTuple):
     """`why` is "" for a sound structure, else one word of `dicom_header.WORDS`; `offset` is where it was seen.
 
-    `uid` is the SOP instance UID as far as it was come by. It names a patient's image and stays on the node.
+    `uid` is the SOP instance UID as far as it was come by. It names a patient's image and stays on the node. `pixels`
+    is where in the file the pixel data begin, 0 where that was not come by or they are deflated.
     """
 
     why: str
     offset: int
     uid: bytes = b""
+    pixels: int = 0
 
 
 class Unsound(Exception):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydicom.data import get_testdata_file
 
-from maintainer.links.dicom import header_opinion
+from maintainer.links.dicom_opinion import header_opinion
 
 DEFLATED = b"1.2.840.10008.1.2.1.99\x00\x00"
 
