@@ -47,6 +47,7 @@ class ReindexParams(sdk.Params):
 class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
     name = "db-reindex"
     roles = frozenset({sdk.Role.DATABASE})
+    looks_again = True
     params = ReindexParams
     facts = ReindexFacts
 
@@ -89,7 +90,7 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
 
 def _not_now(params: ReindexParams, facts: ReindexFacts, name: str) -> sdk.Refuse | None:
     return (
-        _corrupting(facts.server[0])
+        sdk.builds_corrupt(facts.server[0])
         or sdk.not_now(facts.server[0], params.longest_transaction, name)
         or sdk.prepared_for_long(facts.horizon, params.longest_transaction, name)
         or _behind(facts, params, name)
@@ -182,23 +183,6 @@ def _planned(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]
             yield sdk.Measurement(name=BYTES, subject=index.subject, value=index.size)
 
 
-def _corrupting(server: sdk.DatabaseServer) -> sdk.Refuse | None:
-    """Tell of servers whose concurrent builds can miss rows.
-
-    Source: release notes of PostgreSQL 14.4; of 12.9, 13.5 and 14.1 for rows of prepared transactions.
-    """
-    if server.version in CORRUPTING:
-        what, newest = "PostgreSQL 14.0 to 14.3 can build corrupt indexes with CONCURRENTLY", "14.x"
-    elif server.prepares_transactions and any(server.version in versions for versions in MISSING_PREPARED):
-        what = "with prepared transactions, this version can build indexes with CONCURRENTLY that miss rows"
-        newest = f"{server.version // 10000}.x"
-    else:
-        return None
-    return sdk.Refuse(
-        because=what, hint=f"update the server to the newest {newest} first; then check its indexes with amcheck"
-    )
-
-
 def _behind(facts: ReindexFacts, params: ReindexParams, task: str) -> sdk.Refuse | None:
     """A rebuild writes an index's size as WAL, which a standby must replay and a slot must keep."""
     unknown = next((one for one in facts.replicas if one.behind_bytes is None and one.kind == "standby"), None)
@@ -250,8 +234,6 @@ def _cannot_tell(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Findi
         yield _about(blind, "index-bloat-unknown", sdk.Severity.INFO, advice)
 
 
-CORRUPTING = range(140000, 140004)
-MISSING_PREPARED = (range(120000, 120009), range(130000, 130005), range(140000, 140001))
 ROOM = 3
 """The new index, what is sorted for it, and its WAL."""
 WORTH_IT = 0.1

@@ -74,11 +74,6 @@ class Density(sdk.Seen):
     leaf_density: float
 
 
-class OnRecord(sdk.Seen):
-    least: float
-    last: float
-
-
 class Replica(sdk.Seen):
     kind: Literal["standby", "slot"]
     name: str
@@ -90,7 +85,7 @@ class Room(sdk.Seen):
     total_bytes: int
 
 
-Record = dict[str, OnRecord]
+Record = dict[str, sdk.OnRecord]
 
 
 class ReindexFacts(sdk.Facts):
@@ -119,7 +114,7 @@ class ReindexFacts(sdk.Facts):
         known = self.ratios.get(index.build)
         return known.least if known else None
 
-    def replaced(self, subject: str) -> OnRecord | None:
+    def replaced(self, subject: str) -> sdk.OnRecord | None:
         """The build that a planned rebuild was meant to replace, while it was not yet seen to be done."""
         size = self.sizes.get(subject)
         return self.builds.get(subject) if size and size.last > 0 else None

@@ -11,8 +11,19 @@ from maintainer.links.node_observer import NodeObserver
 from maintainer.links.operation import carry_out
 from maintainer.links.outage import Outage
 from maintainer.links.reboot import reboot
+from maintainer.links.relation_check import check_relations
 from maintainer.links.store_ledger import verify
-from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql, VerifyStore
+from maintainer.model.plan import (
+    Action,
+    CheckRelations,
+    Drain,
+    NodeOperation,
+    ProveService,
+    Reboot,
+    RestartServices,
+    Sql,
+    VerifyStore,
+)
 from maintainer.model.progress import Tell, to_nobody
 
 
@@ -41,6 +52,9 @@ class NodeActor:
                 self._lease.check()
                 with self._link.acting() as session:
                     return session.perform(text, timeout, settings, tell)
+            case CheckRelations(checks=checks):
+                self._lease.check()
+                return check_relations(self._link, checks, timeout)
             case RestartServices(services=services, stop_first=stop_first):
                 if stop_first:
                     self._outage.begins()

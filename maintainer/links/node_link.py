@@ -11,6 +11,7 @@ from maintainer.links.database_probe import Probed, probe_database
 from maintainer.links.node_program import NodeProgram
 from maintainer.links.postgres import ReadingSession
 from maintainer.links.postgres_acting import ActingSession
+from maintainer.links.postgres_check import CheckingSession
 from maintainer.links.ssh import SshLink
 from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database, Node
@@ -115,6 +116,10 @@ class NodeLink:
     def acting(self) -> ActingSession:
         """A session of its own for one statement; close it by `with`."""
         return ActingSession(self.tunnel(), self.database, self._run_id)
+
+    def checking(self) -> CheckingSession:
+        """A session of its own for reading relations whole; close it by `with`."""
+        return CheckingSession(self.tunnel(), self.database, self._run_id)
 
     @property
     def database(self) -> Database:

@@ -7,7 +7,7 @@ allows and what runs are the same value.
 import datetime as dt
 import hashlib
 import json
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from itertools import groupby
 from typing import Annotated, Literal, Self
 
@@ -38,6 +38,35 @@ class Sql(Value):
     kind: Literal["sql"] = "sql"
     text: str
     settings: dict[Setting, int | str] = {}
+
+
+class RelationCheck(Value):
+    """One statement that reads a table or an index whole and fails when it is damaged."""
+
+    subject: str
+    text: str
+
+
+class CheckRelations(Value):
+    """Read tables and indexes of the node's database, one after the other, and put on record what was found of each.
+
+    Nothing can be written. On record go, of each, `DAMAGE`, one of `Damage`, and `CHECKED_AT`, seconds since 1970.
+    """
+
+    kind: Literal["check-relations"] = "check-relations"
+    checks: tuple[RelationCheck, ...] = Field(min_length=1)
+
+
+class Damage(IntEnum):
+    """What was found of a relation. `UNREADABLE`: a page of it, or of the table that its index was compared with."""
+
+    NOT_CHECKED = -1
+    NONE = 0
+    INCONSISTENT = 1
+    UNREADABLE = 2
+
+
+DAMAGE, CHECKED_AT = "damage", "checked-at"
 
 
 class RestartServices(Value):
@@ -116,7 +145,8 @@ class ProveService(Value):
 
 
 Action = Annotated[
-    Sql | RestartServices | NodeOperation | Drain | Reboot | ProveService | VerifyStore, Field(discriminator="kind")
+    Sql | CheckRelations | RestartServices | NodeOperation | Drain | Reboot | ProveService | VerifyStore,
+    Field(discriminator="kind"),
 ]
 
 

@@ -150,6 +150,13 @@ class Seen(Value):
     model_config = ConfigDict(extra="ignore", strict=False)
 
 
+class OnRecord(Seen):
+    """What `Recorded` answers of one subject."""
+
+    least: float
+    last: float
+
+
 class Facts(Seen):
     """What was observed, at one instant.
 
@@ -174,6 +181,8 @@ class Task(ABC, Generic[P, F]):
     name: ClassVar[Name]
     on_request: ClassVar[bool] = False
     """Whether `--now` may ask for it: its plan then heeds `asked_at`."""
+    looks_again: ClassVar[bool] = False
+    """Whether its steps may bring to light what is due next, to be done in the same night."""
     roles: ClassVar[frozenset[Role]]
     params: ClassVar[type[Any]]
     facts: ClassVar[type[Any]]

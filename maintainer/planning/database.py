@@ -84,6 +84,23 @@ def held_back(holders: Iterable[Holder], most: int, task: str) -> Refuse | None:
     )
 
 
+def builds_corrupt(server: DatabaseServer) -> Refuse | None:
+    """Refuse to build an index where CONCURRENTLY can miss rows.
+
+    Source: release notes of PostgreSQL 14.4; of 12.9, 13.5 and 14.1 for rows of prepared transactions.
+    """
+    if server.version in _CORRUPTING:
+        what, newest = "PostgreSQL 14.0 to 14.3 can build corrupt indexes with CONCURRENTLY", "14.x"
+    elif server.prepares_transactions and any(server.version in versions for versions in _MISSING_PREPARED):
+        what = "with prepared transactions, this version can build indexes with CONCURRENTLY that miss rows"
+        newest = f"{server.version // 10000}.x"
+    else:
+        return None
+    return Refuse(
+        because=what, hint=f"update the server to the newest {newest} first; then check its indexes with amcheck"
+    )
+
+
 def pace(server: DatabaseServer) -> dict[Setting, int | str]:
     """Say how much of the server a statement may take: while the clinic works, one process."""
     return {"max_parallel_maintenance_workers": 0} if server.active_clients >= BUSY else {}
@@ -109,6 +126,8 @@ def quoted(*names: str) -> str:
 
 BUSY = 2
 """From how many active sessions on the clinic counts as busy."""
+_CORRUPTING = range(140000, 140004)
+_MISSING_PREPARED = (range(120000, 120009), range(130000, 130005), range(140000, 140001))
 _HOLDS = {
     "slot": ("replication slot", "let its consumer catch up, or drop it (pg_replication_slots)"),
     "standby": ("standby", "end the long query there (hot_standby_feedback keeps rows for it)"),

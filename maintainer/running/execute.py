@@ -7,12 +7,14 @@ from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
+from pydantic import JsonValue, TypeAdapter
+
 from maintainer.errors import ActionFailed, CouldNotLook, GaveWay, LinkLost, LogError, NodeHeld, StillInUse
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
 from maintainer.model.plan import (
     Answer,
     Finding,
-    ProveService,
+    Measurement,
     Reboot,
     Refuse,
     RestartServices,
@@ -27,6 +29,7 @@ from maintainer.model.progress import Progress
 from maintainer.model.task import Assignment
 from maintainer.planning.admission import PartnerProof
 from maintainer.planning.replan import replan
+from maintainer.planning.starting import only_starts
 from maintainer.running.boot import Boot
 from maintainer.running.crew import Crew
 from maintainer.running.events import StepEnded, StepProgress, StepStarted
@@ -38,6 +41,7 @@ SETTLING = (0.0, 1.0, 3.0)
 GOING_DOWN = (0.0, 1.0, 3.0, 10.0)
 """Seconds before each look for what a restart left stopped: what goes down may take that long."""
 
+_MEASUREMENTS = TypeAdapter(tuple[Measurement, ...])
 AGAIN_AFTER = (15.0, 60.0, 240.0)
 """Seconds after which what gave way to the clinic is tried once more."""
 
@@ -181,7 +185,18 @@ class Executor:
             return Failed(error=error.told_of(self.assignment.node))
         if isinstance(step.action, Reboot):
             self._boot.met(measured.get("boot_id"))
+        self._put_on_record(measured.pop("measurements", []))
         return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
+
+    def _put_on_record(self, measurements: JsonValue) -> None:
+        """What an action found is asked of the record by the look that comes after it."""
+        self._record(_MEASUREMENTS.validate_python(measurements))
+
+    def _record(self, measured: Sequence[Measurement]) -> None:
+        try:
+            self._crew.recorder.measured(self.assignment, measured)
+        except LogError as error:
+            self._log_error = self._log_error or error
 
     def _tell(self, step: Step, progress: Progress) -> None:
         self._crew.report(StepProgress(self.assignment.node, self.assignment.task, step, progress))
@@ -208,13 +223,13 @@ class Executor:
 
     def _keep(self, step: Step, answer: Answer) -> None:
         """A step that only reads is a look itself: what it brought to light is told and kept tonight."""
-        if step.risk is not Risk.READS:
-            return
-        self.found_by_reading += answer.findings
-        try:
-            self._crew.recorder.measured(self.assignment, answer.measured)
-        except LogError as error:
-            self._log_error = self._log_error or error
+        if step.risk is Risk.READS:
+            self.keep(answer)
+
+    def keep(self, answer: Answer) -> None:
+        """Keep what a look has found, once, and put on record what it measured."""
+        self.found_by_reading += [one for one in answer.findings if one not in self.found_by_reading]
+        self._record(answer.measured)
 
     def _bring_back(self, subject: tuple[Step, ...], ending: Ending) -> Ending | None:
         """The node starts what it stopped; where it could not, as when all of it was killed, look and start it now."""
@@ -224,7 +239,7 @@ class Executor:
             if isinstance(answer, Unseen):
                 return None
             due = answer.steps if isinstance(answer, Steps) else ()
-            if again := _only_starts(tuple(step for step in due if step.subject == subject[0].subject)):
+            if again := only_starts(tuple(step for step in due if step.subject == subject[0].subject)):
                 brought = self._perform_steps(again)
                 return brought if isinstance(brought, Done) else None
         return None
@@ -273,23 +288,6 @@ def _touches_service(steps: tuple[Step, ...]) -> bool:
 def _may_be_down(subject: tuple[Step, ...], ending: Ending) -> bool:
     """When somebody else held the node, or it was not let go down, nothing was stopped."""
     return _touches_service(subject) and not isinstance(ending, NotRun)
-
-
-def _only_starts(due: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Start what is stopped and prove it, and stop nothing; nothing where nothing is stopped."""
-    found = [step for step in due if isinstance(step.action, RestartServices | ProveService)]
-    actions = [step.action for step in found if isinstance(step.action, RestartServices)]
-    if not any(set(action.services) - set(action.stop_first) for action in actions):
-        return ()
-    return tuple(_without_stop(step) for step in found)
-
-
-def _without_stop(step: Step) -> Step:
-    if not isinstance(step.action, RestartServices):
-        return step
-    stopped = tuple(name for name in step.action.services if name not in step.action.stop_first)
-    action = RestartServices(services=stopped)
-    return step.model_copy(update={"action": action, "title": action.title, "risk": Risk.SLOWER})
 
 
 def _grave(subject: tuple[Step, ...], ending: Ending) -> bool:

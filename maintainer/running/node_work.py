@@ -20,6 +20,7 @@ from maintainer.running.checkup import meet
 from maintainer.running.crew import Crew
 from maintainer.running.events import TaskDecided, TaskStarted
 from maintainer.running.execute import Executor, Grave
+from maintainer.running.follow_up import follow_up
 from maintainer.running.observe import broken_off
 from maintainer.running.partners import proof
 from maintainer.running.ports import Actor, Observer
@@ -115,6 +116,7 @@ class NodeWork:
         told = answer
         try:
             grave = executor.perform(self._approved_steps(assignment, answer, executor))
+            grave = grave or follow_up(assignment, observer, executor, self.crew, self.caution)
             found = (*executor.findings, *_new(executor.found_by_reading, answer))
             found += self._after(assignment, grave) if grave else ()
             for finding in found:

@@ -12,7 +12,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maintainer.errors import ActionFailed, CouldNotLook, NodeHeld, StillInUse
-from maintainer.model.plan import Action, Drain, NodeOperation, ProveService, Reboot, RestartServices, Sql
+from maintainer.model.plan import (
+    CHECKED_AT,
+    DAMAGE,
+    Action,
+    CheckRelations,
+    Drain,
+    NodeOperation,
+    ProveService,
+    Reboot,
+    RestartServices,
+    Sql,
+)
 from maintainer.model.progress import Progress, Tell, to_nobody
 from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, Room, SqlQuery
 
@@ -33,6 +44,9 @@ class FakeNode:
     clock_ahead: timedelta = timedelta(0)
     dead_rows: dict[str, int] = field(default_factory=dict)
     active_clients: int = 0
+    relations: list[dict[str, Any]] = field(default_factory=list)
+    damage: dict[str, int] = field(default_factory=dict)
+    recorded: Callable[[str], Any] = lambda _measurement: {}
     old_files: int = 0
     associations: int = 0
     boot: int = 1
@@ -66,7 +80,7 @@ class FakeNode:
             case SqlQuery():
                 return self._rows(observation.text)
             case Recorded() | Room():
-                return {}
+                return self.recorded(observation.measurement) if isinstance(observation, Recorded) else {}
         raise CouldNotLook("there is no such program", where="fake")
 
     def together(self, observations: Sequence[Observation]) -> list[Any]:
@@ -88,7 +102,14 @@ class FakeNode:
         self._do(action, timeout)
         if isinstance(action, RestartServices | NodeOperation):
             self.operations[step] = {"state": "finished", "ok": True, "ended_at": NOW.isoformat()}
+        if isinstance(action, CheckRelations):
+            return {"checked": len(action.checks), "measurements": list(self._checked(action))}
         return {"boot_id": f"boot-{self.boot}"} if isinstance(action, Reboot) else {}
+
+    def _checked(self, action: CheckRelations) -> Iterator[dict[str, Any]]:
+        for one in action.checks:
+            yield {"name": DAMAGE, "subject": one.subject, "value": self.damage.get(one.subject, 0)}
+            yield {"name": CHECKED_AT, "subject": one.subject, "value": NOW.timestamp()}
 
     def _do(self, action: Action, timeout: timedelta) -> None:
         match action:
@@ -104,6 +125,7 @@ class FakeNode:
                 self.old_files = 0
             case Sql(text=text):
                 self.dead_rows.pop(re.findall(r'"([^"]+)"$', text)[0], None)
+                self.damage.pop(f"index {text.rpartition(' ')[2]}", None)
             case ProveService():
                 if self.archive != "running" or self.hung:
                     raise ActionFailed(f"it does not serve after {timeout}")
@@ -139,6 +161,13 @@ class FakeNode:
                 {"schema": "public", "name": name, "live_rows": 100, "dead_rows": dead, "bytes": 10**8, **YOUNG}
                 for name, dead in self.dead_rows.items()
             ]
+        if "indisready" in text:
+            return self.relations
+        if "amcheck" in text:
+            names = ("bt_index_check", "verify_heapam")
+            return [{"schema": "public", "name": name, "permitted": True} for name in names]
+        if "checksum_failures" in text or "collversion" in text:
+            return []
         if "datfrozenxid" in text or "pg_prepared_xacts" in text:
             return []
         server = {"standby": False, "version": 180000, "sees_all_sessions": True, "oldest_transaction_seconds": 0.0}

@@ -31,6 +31,7 @@ TASKS = {entry.name: entry.load()() for entry in entry_points(group="maintainer.
 SETTINGS: dict[str, dict[str, Any]] = {
     "service-restart": {"max_age": "30d"},
     "db-vacuum": {},
+    "db-check": {},
     "disk-cleanup": {},
     "node-reboot": {},
 }

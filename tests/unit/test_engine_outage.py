@@ -11,8 +11,8 @@ from maintainer.errors import ActionFailed, Exit, LinkLost
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import NotRun, Reason, Unknown
 from maintainer.model.plan import Action, Drain, Plan, ProveService, Reboot, RestartServices, Risk, Sql, Step
+from maintainer.planning.starting import only_starts
 from maintainer.running import partners
-from maintainer.running.execute import _only_starts
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 
@@ -227,11 +227,11 @@ def test_what_is_brought_back_is_what_lies_stopped() -> None:
             for action in (Drain(within=timedelta(0)), restart, ProveService(within=timedelta(minutes=1)))
         )
 
-    start, proof = _only_starts(due("database"))
+    start, proof = only_starts(due("database"))
     assert (start.action, start.title, start.risk) == (
         RestartServices(services=("archive",)),
         "start archive",
         "slower",
     )
     assert proof == due()[-1]
-    assert _only_starts(due("database", "archive")) == ()
+    assert only_starts(due("database", "archive")) == ()

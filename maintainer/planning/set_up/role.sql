@@ -10,8 +10,15 @@ SELECT 'this role is a superuser: name another one in the inventory'::int;
 SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
 -- To see other sessions' transactions, and to measure indexes.
 GRANT pg_monitor, pg_stat_scan_tables TO :"role";
-SELECT 'CREATE EXTENSION IF NOT EXISTS pgstattuple'
-WHERE EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pgstattuple') \gexec
+SELECT format('CREATE EXTENSION IF NOT EXISTS %I', name)
+FROM pg_available_extensions
+WHERE name IN ('amcheck', 'pgstattuple') \gexec
+-- To read tables and indexes for damage, which nobody but superusers may until it is granted.
+SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', p.oid::regprocedure, :'role')
+FROM pg_extension AS e
+JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+JOIN pg_proc AS p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+WHERE e.extname = 'amcheck' AND p.proname IN ('bt_index_check', 'verify_heapam') \gexec
 -- To vacuum and to rebuild indexes: a right of its own from 17 on; before that, only the tables' owner may.
 SELECT current_setting('server_version_num')::int >= 170000 AS has_maintain \gset
 \if :has_maintain

@@ -1,5 +1,6 @@
 """PostgreSQL servers for the queries of the database tasks: the newest from the wheel, and those that Debian has."""
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 from psycopg.types.numeric import FloatLoader
+from pydantic_core import to_jsonable_python
 
 from maintainer import sdk
 from maintainer.links.node_observer import CALLABLE
@@ -53,7 +55,9 @@ def ask(postgres: Postgres) -> Ask:
             cursor = session.cursor(row_factory=dict_row)
             if query.calls and not cursor.execute(CALLABLE, {"function": query.calls}).fetchall()[0]["callable"]:
                 return []
-            return cursor.execute(query.text.encode(), query.parameters or None).fetchall()
+            rows = cursor.execute(query.text.encode(), query.parameters or None).fetchall()
+            answer: list[dict[str, Any]] = to_jsonable_python(rows, fallback=str)
+            return answer
 
     return asked
 
@@ -69,11 +73,24 @@ def decided(
             answers[name] = ask(one, role=role)
         elif isinstance(one, sdk.Recorded):
             answers[name] = (recorded or {}).get(one.measurement, {})
+        elif isinstance(one, sdk.Openings):
+            answers[name] = []
         elif isinstance(one, sdk.Room):
             paths = ask(sdk.SqlQuery(text=one.text, parameters=one.parameters), role=role)
             answers[name] = {row["path"]: PLENTY for row in paths if row["path"]}
     decision: sdk.Decision = task.plan(NODE, params, task.facts.model_validate(answers))
     return decision
+
+
+@contextmanager
+def offline(postgres: Postgres) -> Iterator[Path]:
+    """Stop the server, hand out its data directory, and start it as it was started."""
+    data = postgres.folder / "data"
+    options = shlex.join(shlex.split((data / "postmaster.opts").read_text())[1:])
+    postgres_server._run(postgres.tools, ["pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop"], postgres.owner)
+    yield data
+    start = ["pg_ctl", "-D", str(data), "-w", "-l", str(postgres.folder / "log"), "-o", options, "start"]
+    postgres_server._run(postgres.tools, start, postgres.owner)
 
 
 @contextmanager

@@ -1,0 +1,66 @@
+"""The PACS database, reached through the SSH connection: the session that reads relations whole, for damage.
+
+It gives way as the one that acts does: reading, too, holds a lock for whose end a change of the table must wait.
+Source: PostgreSQL manual, "amcheck"; appendix A "PostgreSQL Error Codes".
+"""
+
+from datetime import timedelta
+
+import psycopg
+
+from maintainer.errors import ActionFailed, MaintainerError
+from maintainer.links.postgres_acting import ActingSession
+from maintainer.model.plan import Damage
+
+_FOUND = {"XX001": Damage.UNREADABLE, "XX002": Damage.INCONSISTENT}
+"""data_corrupted: a page does not fit its checksum, or a table its own rules; index_corrupted."""
+_NOT_ITS_FAULT = ("40", "53", "57", "58")
+"""Classes of errors that say nothing of the relation: conflict with recovery, resources, intervention, system."""
+
+
+class Damaged(ActionFailed):
+    """The relation is not sound."""
+
+    damage = Damage.NONE
+
+
+class SaysNothing(ActionFailed):
+    """The statement did not get as far as to tell: it was cancelled, or the server has other troubles."""
+
+
+class CheckingSession(ActingSession):
+    """Runs statements that fail when a relation is damaged. Nothing can be written."""
+
+    _options = "-c default_transaction_read_only=on"
+
+    def check(self, text: str, timeout: timedelta) -> Damage:
+        """Run one such statement, watched as any other.
+
+        Raises:
+            GaveWay: somebody waited for it, or it did not get a lock in time.
+            SaysNothing: it did not end.
+            LinkLost: the connection broke.
+        """
+        try:
+            self.perform(text, timeout)
+        except Damaged as error:
+            return error.damage
+        except SaysNothing:
+            raise
+        except ActionFailed as error:
+            if type(error) is not ActionFailed:
+                raise
+            return Damage.NOT_CHECKED
+        return Damage.NONE
+
+    def _failure(self, error: psycopg.Error, gave_way: str) -> MaintainerError:
+        failure = super()._failure(error, gave_way)
+        if type(failure) is not ActionFailed:
+            return failure
+        if error.sqlstate in _FOUND:
+            damaged = Damaged(failure.what, where=failure.where, hint=failure.hint)
+            damaged.damage = _FOUND[error.sqlstate]
+            return damaged
+        if (error.sqlstate or "").startswith(_NOT_ITS_FAULT):
+            return SaysNothing(failure.what, where=failure.where, hint=failure.hint)
+        return failure

@@ -1,0 +1,191 @@
+"""Read every table and index again within a time, to see if it is sound; rebuild a damaged index.
+
+A damaged table is told of, and nothing is done to it: what would look like a repair loses rows.
+
+Source: PostgreSQL manual, "amcheck", "Data Checksums", ALTER COLLATION.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import takewhile
+
+from maintainer import sdk
+from tasks import check_findings as tell
+from tasks.check_facts import CheckFacts, Relation
+
+
+class CheckParams(sdk.Params):
+    check_all_within: sdk.Duration = sdk.Field(
+        dt.timedelta(days=30), ge=dt.timedelta(days=1), description="check every table and index again within this time"
+    )
+    longest_transaction: sdk.Duration = sdk.Field(
+        dt.timedelta(minutes=5), description="leave a damaged index as it is while a transaction is older"
+    )
+    timeout: sdk.TimeLimit = sdk.Field(dt.timedelta(hours=2), description="longest time to rebuild a damaged index")
+
+
+class DbCheck(sdk.Task[CheckParams, CheckFacts]):
+    name = "db-check"
+    roles = frozenset({sdk.Role.DATABASE})
+    looks_again = True
+    params = CheckParams
+    facts = CheckFacts
+
+    def observe(self, node: sdk.Node, params: CheckParams) -> Mapping[str, sdk.Question]:
+        return {
+            "relations": sdk.SqlQuery(text=RELATIONS),
+            "functions": sdk.SqlQuery(text=FUNCTIONS),
+            "checksums": sdk.SqlQuery(text=CHECKSUMS),
+            "collations": sdk.SqlQuery(text=COLLATIONS),
+            "default_collation": sdk.SqlQuery(text=DEFAULT, calls="pg_database_collation_actual_version(oid)"),
+            "horizon": sdk.HORIZON,
+            "server": sdk.SERVER,
+            "openings": sdk.Openings(within=params.check_all_within),
+            "damage": sdk.Recorded(measurement=sdk.DAMAGE),
+            "checked_at": sdk.Recorded(measurement=sdk.CHECKED_AT),
+        }
+
+    def plan(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> sdk.Decision:
+        known = tuple(one for one in facts.relations if one.bytes is not None)
+        findings = (
+            *tell.damaged(known, facts),
+            *tell.checksums(facts),
+            *tell.collations(facts),
+            *tell.not_checked(known, facts),
+            *tell.overdue(known, facts, params.check_all_within),
+            *tell.cannot_tell(facts),
+        )
+        if not facts.functions_by_name:
+            return NO_AMCHECK.model_copy(update={"findings": findings})
+        broken = [one for one in known if _is_to_be_rebuilt(one, facts)]
+        refusal = _not_now(params, facts, self.name) if broken else None
+        rebuilds = () if refusal else (one for index in broken for one in _rebuild(index, params, facts))
+        due = _due_tonight([one for one in known if facts.statement(one)], params, facts)
+        steps = (*rebuilds, *(_check(chunk, facts) for chunk in _chunks(due)))
+        if steps:
+            return sdk.Steps(steps=steps, findings=findings)
+        if refusal:
+            return refusal.model_copy(update={"findings": findings})
+        return sdk.Nothing(because=_said(known, params, facts), findings=findings)
+
+
+def _said(known: tuple[Relation, ...], params: CheckParams, facts: CheckFacts) -> str:
+    fresh = sum(facts.age(one.subject) <= params.check_all_within for one in known)
+    period = sdk.write_duration(params.check_all_within)
+    return f"of {len(known)} tables and indexes, {fresh} were checked within {period}: tonight's share is done"
+
+
+def _is_to_be_rebuilt(one: Relation, facts: CheckFacts) -> bool:
+    return one.may_be_rebuilt and facts.is_damaged(one.subject) and facts.table_is_sound(one)
+
+
+def _not_now(params: CheckParams, facts: CheckFacts, name: str) -> sdk.Refuse | None:
+    return (
+        sdk.builds_corrupt(facts.server[0])
+        or sdk.not_now(facts.server[0], params.longest_transaction, name)
+        or sdk.prepared_for_long(facts.horizon, params.longest_transaction, name)
+    )
+
+
+def _rebuild(index: Relation, params: CheckParams, facts: CheckFacts) -> Iterator[sdk.Step]:
+    step = partial(sdk.Step, subject=index.subject, reason="it is damaged, and its table is sound")
+    yield step(
+        title=f"rebuild {index.quoted}",
+        action=sdk.Sql(text=f"REINDEX INDEX CONCURRENTLY {index.quoted}", settings=sdk.pace(facts.server[0])),
+        risk=sdk.Risk.SLOWER,
+        timeout=params.timeout,
+    )
+    yield step(
+        title=f"check {index.quoted} once more",
+        action=_action([index], facts),
+        risk=sdk.Risk.READS,
+        timeout=_time(index.size),
+    )
+
+
+def _due_tonight(checkable: list[Relation], params: CheckParams, facts: CheckFacts) -> list[Relation]:
+    """What must be known at once, then the oldest of the others until tonight's share is read."""
+    urgent = {one.subject: one for one in checkable if _is_urgent(one, facts)}
+    done = sum(one.size for one in checkable if facts.last_check(one.subject) >= facts.tonight)
+    left = max(LEAST, SPARE * sum(one.size for one in checkable) / max(1, len(facts.openings))) - done
+    due = [one for one in checkable if one.subject not in urgent and _is_due(one, params, facts)]
+    due.sort(key=lambda one: facts.last_check(one.subject))
+    return [*urgent.values(), *_as_far_as(left, due)]
+
+
+def _is_due(one: Relation, params: CheckParams, facts: CheckFacts) -> bool:
+    return facts.age(one.subject) >= params.check_all_within / 2
+
+
+def _as_far_as(room: float, due: list[Relation]) -> Iterator[Relation]:
+    """As many of the first as fit, and one at least where there is room: the largest must have its turn."""
+    read = 0
+
+    def fits(one: Relation) -> bool:
+        nonlocal read
+        begins_within, read = read < room, read + one.size
+        return begins_within
+
+    return takewhile(fits, due)
+
+
+def _is_urgent(one: Relation, facts: CheckFacts) -> bool:
+    """Damaged a day ago; the table of an index found damaged; what an update of the system may have spoiled."""
+    suspected, age = facts.suspects.get(one.subject, 0.0), facts.age(one.subject)
+    if facts.last_check(one.subject) < suspected:
+        return True
+    if facts.is_damaged(one.subject):
+        return age >= dt.timedelta(days=1)
+    return one.subject in facts.drifting and age >= dt.timedelta(days=7)
+
+
+def _chunks(due: list[Relation]) -> Iterator[list[Relation]]:
+    chunk: list[Relation] = []
+    for one in due:
+        if chunk and (len(chunk) >= MANY or sum(each.size for each in chunk) + one.size > MUCH):
+            yield chunk
+            chunk = []
+        chunk.append(one)
+    if chunk:
+        yield chunk
+
+
+def _check(chunk: list[Relation], facts: CheckFacts) -> sdk.Step:
+    first, size = chunk[0], sum(one.size for one in chunk)
+    what = first.subject if len(chunk) == 1 else f"{first.subject} and {len(chunk) - 1} more"
+    age = facts.age(first.subject)
+    return sdk.Step(
+        subject=f"check of {what}",
+        title=f"check {what} ({size / 1e6:.1f} MB)",
+        reason=f"last checked {age.days} days ago" if facts.last_check(first.subject) else "never checked",
+        action=_action(chunk, facts),
+        risk=sdk.Risk.READS,
+        timeout=_time(size),
+    )
+
+
+def _action(relations: list[Relation], facts: CheckFacts) -> sdk.CheckRelations:
+    checks = (sdk.RelationCheck(subject=one.subject, text=facts.statement(one)) for one in relations)
+    return sdk.CheckRelations(checks=tuple(checks))
+
+
+def _time(size: int) -> dt.timedelta:
+    return dt.timedelta(minutes=2) + dt.timedelta(seconds=round(size / SLOWEST))
+
+
+LEAST, SPARE = 1_000_000_000, 1.2
+"""Bytes of one night at least; and how much more than an even share it is, for nights that do not take place."""
+MANY, MUCH = 100, 4_000_000_000
+"""Relations and bytes of one step at most."""
+SLOWEST = 10_000_000
+"""Bytes a second."""
+NO_AMCHECK = sdk.Refuse(
+    because="cannot tell whether tables and indexes are sound: amcheck is not there, or may not be called",
+    hint=tell.GRANT,
+)
+CHECKSUMS = sdk.sql_file("tasks", "db_check_checksums.sql")
+COLLATIONS = sdk.sql_file("tasks", "db_check_collations.sql")
+DEFAULT = sdk.sql_file("tasks", "db_check_default_collation.sql")
+FUNCTIONS = sdk.sql_file("tasks", "db_check_functions.sql")
+RELATIONS = sdk.sql_file("tasks", "db_check_relations.sql")

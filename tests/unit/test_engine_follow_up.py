@@ -1,0 +1,77 @@
+"""What a look brings to light is dealt with in the same night: a damaged index is found, rebuilt and checked again."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maintainer.errors import ActionFailed, Exit
+from maintainer.intervention_log.record import Kind
+from maintainer.model.outcome import NotRun, Reason
+from maintainer.model.plan import Action, Sql
+from tests.fakes.fake_fleet import FakeNode
+from tests.unit.engine_bench import Night, endings, one_node
+
+TABLE = {"schema": "public", "name": "t", "kind": "table", "bytes": 8192, "oid": 1, "table": "t", "permitted": True}
+INDEX = {**TABLE, "name": "i", "kind": "index"}
+DAMAGED = 'index "public"."i"'
+DONE = [
+    ('check table "public"."t" and 1 more (0.0 MB)', "done"),
+    ('rebuild "public"."i"', "done"),
+    ('check "public"."i" once more', "done"),
+]
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    """A database whose index is damaged, and a log that remembers what was found."""
+    node = FakeNode(relations=[TABLE, INDEX], damage={DAMAGED: 1})
+    night = one_node(tmp_path, node, tasks=["db-check"])
+
+    def recorded(name: str) -> dict[str, Any]:
+        kept = [one for one in night.records() if one.kind is Kind.MEASURED and name in one.measured]
+        return {one.subject: {"least": 0.0, "last": one.measured[name]} for one in kept}
+
+    node.recorded = recorded
+    return night
+
+
+def test_what_a_step_finds_is_dealt_with_in_the_same_night(night: Night) -> None:
+    """It is told though it is gone by the end; the next night has nothing to do and nothing to tell."""
+    report = night.run()
+    assert endings(report) == DONE
+    assert [one.cause for one in report.tasks[0].answer.findings] == ["index-damaged"]
+    again = night.run(run="r2")
+    assert endings(again) == []
+    assert again.tasks[0].answer.findings == ()
+
+
+def test_what_nobody_approved_is_not_done(night: Night) -> None:
+    """With a plan file, what comes to light waits for a plan of its own."""
+    report = night.run(approved=night.plan())
+    steps = report.tasks[0].steps
+    assert [one.ending.ending for one in steps] == ["done", "not-run", "not-run"]
+    ending = steps[1].ending
+    assert isinstance(ending, NotRun)
+    assert ending.reason is Reason.NOT_APPROVED
+
+
+def test_nothing_is_tried_twice(night: Night) -> None:
+    """A rebuild that fails is not begun again by the look after it."""
+
+    def trouble(action: Action) -> None:
+        if isinstance(action, Sql):
+            raise ActionFailed("no room", where="pacs-a")
+
+    night.fleet.nodes["pacs-a"].trouble = trouble
+    report = night.run()
+    assert endings(report) == [DONE[0], (DONE[1][0], "failed"), (DONE[2][0], "not-run")]
+    assert report.exit() is not Exit.FINE
+
+
+def test_a_damaged_table_is_told_and_left(night: Night) -> None:
+    """Nothing is rebuilt from a table that is damaged itself."""
+    night.fleet.nodes["pacs-a"].damage['table "public"."t"'] = 2
+    report = night.run()
+    assert endings(report) == DONE[:1]
+    assert [one.cause for one in report.tasks[0].answer.findings] == ["table-damaged", "index-damaged"]
