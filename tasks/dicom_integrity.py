@@ -85,7 +85,9 @@ class _Night:
             grace=params.grace,
             lost_share=params.surprise_share,
         )
-        what = "as much of the store as the time allows" if quota is None else f"{_size(quota)} of the store"
+        at_least = "" if self._seen.arrived_all else "at least "
+        size = "" if quota is None else _size(quota)
+        what = f"{at_least}{size} of the store" if size else "as much of the store as the time allows"
         return sdk.Step(
             subject="store",
             title=f"read {what}, the fresh first, then the oldest reading",

@@ -76,6 +76,7 @@ class LedgerSeen(sdk.Seen):
     trouble: str
     ledger: Ledger | None
     arrived_bytes: int
+    arrived_all: bool = sdk.Field(True, description="false when so much has arrived that it was not all counted")
 
 
 class OnRecord(sdk.Seen):

@@ -16,20 +16,19 @@ from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
 from maintainer.links.operation import Cancelled, carry_out
+from maintainer.links.store_index import PAGE, Index, Rows, Sums
+from maintainer.links.store_suspects import Suspects
 from maintainer.model.plan import VerifyStore
 
-Rows = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
 Ask = Callable[[str, dict[str, JsonValue]], Any]
 
-PAGE = 10_000
 ASKED_AGAIN = 200
 """So many deviating objects are looked up one by one in the index, in case the archive has just replaced them."""
-TO_LEARN = 0.3
-"""Part of the time after which the index's news are left for the next night."""
+TO_COMPARE, TO_LEARN = 0.15, 0.3
+"""Parts of the time after which the rest of the comparison, and of what is new, is left for the next night."""
 TO_SETTLE = 0.15
 LEAST_TO_SETTLE, MOST_TO_SETTLE = 2.0, 180.0
 ACT_TIME = timedelta(minutes=5)
-_ALL = 1 << 60
 _STOPPED = {"stopped": "stop-asked"}
 _TOLD = (
     *("stopped", "objects", "bytes", "files", "files_complete"),
@@ -42,26 +41,16 @@ def seen(archive: ArchiveProduct, rows: Rows, ask: Ask) -> JsonValue:
     """What the ledger says, and how much the index lists that it does not know yet."""
     answer = dict(ask("store-ledger", {}))
     ledger = answer["ledger"]
-    (arrived,) = rows(_arrived(archive), {"after": ledger["last_key"] if ledger else 0, "limit": _ALL})
+    arrived = Index(archive, rows).arrived(ledger["last_key"] if ledger else 0)
     if ledger:
         names = ("path", "verdict", "evidence", "key")
         deviations = [dict(zip(names, fields, strict=True)) for fields in ledger["deviations"]]
+        suspects = Suspects(ask)
+        for one in deviations:
+            one["evidence"] = suspects.evidence(one["path"], one["verdict"], one["evidence"])
         answer["ledger"] = {**ledger, "deviations": deviations}
-    return {**answer, "arrived_objects": arrived["objects"], "arrived_bytes": arrived["bytes"]}
-
-
-def _arrived(archive: ArchiveProduct) -> str:
-    return f"{_ARRIVED} (\n{archive.objects_sql}\n) AS listed"
-
-
-def _sums(archive: ArchiveProduct) -> str:
-    return f"{_SUMS} (\n{archive.objects_sql}\n) AS listed WHERE key <= %(last_key)s GROUP BY 1"
-
-
-_ARRIVED = "SELECT count(*) AS objects, coalesce(sum(size), 0)::bigint AS bytes FROM"
-_SUMS = """\
-SELECT key / %(width)s::bigint AS place, count(*) AS objects, sum(key)::text AS keys, sum(size)::bigint AS bytes
-FROM"""
+    told = {"arrived_objects": arrived.objects, "arrived_bytes": arrived.bytes, "arrived_all": arrived.all}
+    return {**answer, **told}
 
 
 def verify(link: NodeLink, look: "Looks", action: VerifyStore, step: str, timeout: timedelta) -> dict[str, JsonValue]:
@@ -89,12 +78,17 @@ class Looks(Protocol):
     def ask(self, program: str, request: dict[str, JsonValue]) -> Any: ...
 
 
+class _AnotherIndex(Exception):
+    """The node found that so much is listed otherwise that it is more likely another database."""
+
+
 class _Night:
     def __init__(self, link: NodeLink, look: Looks, action: VerifyStore, step: str, timeout: timedelta) -> None:
         self._link, self._action, self._step = link, action, step
         self._deadline = Deadline(timeout)
-        self._rows, self._ask, self._archive = look.rows, look.ask, look.archive
+        self._index, self._ask = Index(look.archive, look.rows), look.ask
         self._knows_all = self._is_open = False
+        self._compared: int | None = None
         self._learnt = {"new": 0, "replaced": 0, "gone": 0}
 
     def run(self) -> dict[str, JsonValue]:
@@ -115,15 +109,18 @@ class _Night:
         """Answer whether it is another index than it was, and how the reading ended."""
         if self._action.quota is None:
             self._take_back()
-        if self._learn():
-            return True, {}
-        answer = _STOPPED if self._link.stop_asked() else self._read()
-        self._settle()
+        answer: dict[str, Any] = {}
+        try:
+            self._learn()
+            answer = _STOPPED if self._link.stop_asked() else self._read()
+            self._settle()
+        except _AnotherIndex:
+            return True, answer
         return False, answer
 
     def _seal(self, lost: str) -> Any:
         """Close the night, whatever time is left: what stays open is a ledger that nobody can vouch for."""
-        request: dict[str, JsonValue] = {"night": self._action.night, "lost": lost}
+        request: dict[str, JsonValue] = {"night": self._action.night, "lost": lost, "compared": self._compared}
         return self._link.program().act("store-seal", request, ACT_TIME)
 
     def _take_back(self) -> None:
@@ -152,46 +149,57 @@ class _Night:
         except Cancelled:
             return _STOPPED
 
-    def _learn(self) -> bool:
-        """Tell the ledger what the index lists otherwise; answers whether it is another index than it was."""
-        until = self._deadline.left * (1 - TO_LEARN)
+    def _learn(self) -> None:
+        """Tell the ledger what the index lists otherwise.
+
+        Of a comparison that takes longer than there is time for, a part is done each night. But something is compared
+        before anything is learnt: another index is found out before its objects are taken for new ones.
+        """
+        left = self._deadline.left
         known = self._ask("store-sums", {})
-        for after, through in (*self._different(known), (known["last_key"], None)):
-            for start, end, page in self._pages(after, through):
-                if self._tell(start, end, page):
-                    return True
-                if self._deadline.left < until or self._link.stop_asked():
-                    return False
-        self._knows_all = True
-        return False
+        self._compare(known, left * (1 - TO_COMPARE))
+        self._knows_all = self._tell_new(known["last_key"], left * (1 - TO_LEARN))
 
-    def _different(self, known: dict[str, Any]) -> list[tuple[int, int]]:
-        """Ranges of keys, as (after, through), in which ledger and index do not list the same."""
-        width, last_key = known["width"], known["last_key"]
-        parameters = {"after": 0, "limit": _ALL, "width": width, "last_key": last_key}
-        listed = {row["place"]: (row["objects"], row["keys"], row["bytes"]) for row in self._index_sums(parameters)}
-        ours = {place: tuple(sums) for place, *sums in known["sums"]}
-        places = sorted(place for place in listed.keys() | ours.keys() if listed.get(place) != ours.get(place))
-        return [(max(0, place * width - 1), min(last_key, (place + 1) * width - 1)) for place in places]
-
-    def _index_sums(self, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        return self._rows(_sums(self._archive), parameters) if parameters["last_key"] else []
-
-    def _pages(self, after: int, through: int | None) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
-        """What the index lists after a key, up to another or to its end: (after, through, rows) without a gap."""
-        while through is None or after < through:
-            end = through
-            page = self._rows(self._archive.objects_sql, {"after": after, "limit": PAGE})
-            full = len(page) == PAGE
-            page = [row for row in page if through is None or row["key"] <= through]
-            if page and (full or end is None):
-                end = int(page[-1]["key"])
-            if end is None:
+    def _compare(self, known: dict[str, Any], left: float) -> None:
+        for reached, ranges in self._different(known):
+            for after, through in ranges:
+                for page in self._index.pages(after, through):
+                    self._tell(*page)
+                self._compared = through
+                if self._is_time_over(left):
+                    return
+            self._compared = reached
+            if self._is_time_over(left):
                 return
-            yield after, end, page
-            after = end
 
-    def _tell(self, after: int, through: int, page: Sequence[dict[str, Any]]) -> bool:
+    def _tell_new(self, after: int, left: float) -> bool:
+        """Tell what is listed after the last known key until so much time is left; answers whether that was all."""
+        for page in self._index.pages(after, None):
+            self._tell(*page)
+            if self._is_time_over(left):
+                return False
+        return True
+
+    def _is_time_over(self, left: float) -> bool:
+        return self._deadline.left < left or self._link.stop_asked()
+
+    def _different(self, known: dict[str, Any]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
+        """Ranges of keys, as (after, through), in which ledger and index do not list the same, piece by piece.
+
+        They begin where the last night stopped. Each piece comes with the key up to which all is compared after it; 0
+        when that was the last one, for the next night begins with the first.
+        """
+        width, last_key = known["width"], known["last_key"]
+        ours = {place: Sums(objects, int(keys), size) for place, objects, keys, size in known["sums"]}
+        first = (known["compared"] + 1) // width
+        first = first if first * width <= last_key else 0
+        for end, listed in self._index.sums(width, first, last_key):
+            differ = [place for place in range(first, end) if listed.get(place) != ours.get(place)]
+            ranges = [(max(0, place * width - 1), min(last_key, (place + 1) * width - 1)) for place in differ]
+            yield (0 if end * width > last_key else end * width - 1), ranges
+            first = end
+
+    def _tell(self, after: int, through: int, page: Sequence[dict[str, Any]]) -> None:
         objects: list[JsonValue] = [
             [row["key"], row["path"], row["size"], row["algorithm"], row["digest"], row["kind"]] for row in page
         ]
@@ -199,7 +207,8 @@ class _Night:
         answer: Any = self._act("store-learn", {**request, "objects": objects, "lost_share": self._action.lost_share})
         for what in self._learnt:
             self._learnt[what] += answer[what]
-        return bool(answer["lost"])
+        if answer["lost"]:
+            raise _AnotherIndex
 
     def _settle(self) -> None:
         """Hold what deviates against the index as it is now: the archive stores and deletes while the node reads.
@@ -213,12 +222,11 @@ class _Night:
                 return
 
     def _about_objects(self, objects: Sequence[Sequence[Any]]) -> dict[str, JsonValue]:
-        listed = self._listed([path for _, path, _ in objects])
+        listed = self._index.knows([path for _, path, _ in objects])
         for key, path, verdict in objects:
             if path in listed and verdict in _CONTENT and self._asked < ASKED_AGAIN:
                 self._asked += 1
-                page = self._rows(self._archive.objects_sql, {"after": key - 1, "limit": 1})
-                self._tell(key - 1, key, [row for row in page if row["key"] == key])
+                self._tell(key - 1, key, self._index.row(key))
         return {
             "confirmed": [key for key, path, _ in objects if path in listed],
             "gone": [key for key, path, _ in objects if path not in listed],
@@ -226,14 +234,9 @@ class _Night:
 
     def _about_strays(self, paths: Sequence[str]) -> dict[str, JsonValue]:
         """Those that the index does not list are asked for twice, so that one which has just arrived is no stray."""
-        known = self._listed(paths)
-        known |= self._listed([path for path in paths if path not in known])
+        known = self._index.knows([*paths])
+        known |= self._index.knows([path for path in paths if path not in known])
         return {"strays": [path for path in paths if path not in known], "known": [*sorted(known)]}
-
-    def _listed(self, paths: Sequence[str]) -> set[str]:
-        if not paths:
-            return set()
-        return {row["path"] for row in self._rows(self._archive.known_sql, {"paths": list(paths)})}
 
     def _act(self, program: str, request: dict[str, JsonValue]) -> JsonValue:
         self._is_open = True

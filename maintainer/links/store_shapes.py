@@ -62,6 +62,7 @@ class StoreSums(Value):
     width: Annotated[int, Field(ge=1)]
     last_key: Count
     sums: Annotated[list[Annotated[tuple[Count, Count, Line, Count], Field(strict=False)]], Field(max_length=5001)]
+    compared: Count
 
 
 class StoreUnsettled(Value):

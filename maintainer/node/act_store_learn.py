@@ -10,6 +10,7 @@ from maintainer.node.envelope import mapping, number, text
 from maintainer.node.store_counting import whole
 from maintainer.node.store_learning import MOST, is_key, learn
 
+GENTLE = True
 LEAST_LOST = 1000
 """So many may change between two nights, whatever share they are of a small store: a few studies."""
 

@@ -9,6 +9,7 @@ from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import mapping
 from maintainer.node.store_learning import forget, is_key
 
+GENTLE = True
 _MOST = 100000
 
 

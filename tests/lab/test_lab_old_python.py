@@ -90,7 +90,7 @@ def test_keeps_a_ledger(old: tuple[Kind, OwnNode]) -> None:
     limits: Any = {"bytes": None, "rate": None, "threads": 2, "walk": True, "grace_seconds": 0, "lost_share": 0.01}
     read: Any = program.act("store-read", limits, TIME)
     assert (read["stopped"], read["objects"], read["proof"]) == ("nothing-left", 1, [])
-    sealed: Any = program.act("store-seal", {"night": night, "lost": ""}, TIME)
+    sealed: Any = program.act("store-seal", {"night": night, "lost": "", "compared": None}, TIME)
     seen: Any = program.observe("store-ledger", {}, TIME)
     assert (seen["ledger"]["root"], seen["ledger"]["verified"]["archive"]) == (sealed["root"], 1)
 

@@ -38,7 +38,7 @@ class Node:
 
     def ask(self, program: str, _request: Any) -> Any:
         if program == "store-sums":
-            return {"width": 1, "last_key": 1, "sums": [[1, 1, "1", 1]]}
+            return {"width": 1, "last_key": 1, "sums": [[1, 1, "1", 1]], "compared": 0}
         assert len(self.settled) < 3, "it goes on and on"
         return {"objects": [], "strays": [f"aa/{len(self.settled)}"]}
 
@@ -85,7 +85,7 @@ class Silenced(Node):
     def rows(self, _text: str, parameters: Any) -> list[dict[str, Any]]:
         if self.question in parameters:
             raise self.trouble
-        return [{"place": 1, "objects": 1, "keys": "1", "bytes": 1}] if "width" in parameters else []
+        return [{"place": 1, "objects": 1, "keys": "1", "bytes": 1, "reached": 1}] if "width" in parameters else []
 
     def program(self) -> Any:
         return SimpleNamespace(act=self._act, launch=self._launch)

@@ -62,7 +62,7 @@ def read(node: OwnNode, **changed: Any) -> Any:
 
 
 def seal(node: OwnNode, night: str = NIGHT) -> str:
-    return str(node.act("store-seal", night=night, lost="")["root"])
+    return str(node.act("store-seal", night=night, lost="", compared=None)["root"])
 
 
 def settle(node: OwnNode) -> None:
@@ -115,7 +115,7 @@ def test_every_python_keeps_the_same_ledger(node: OwnNode, python: str) -> None:
     program.act("store-learn", {**request, "objects": [row(number) for number in range(6)]}, soon)
     answer: Any = program.act("store-read", EVERYTHING, soon)
     assert (answer["stopped"], answer["objects"], answer["proof"]) == ("nothing-left", 6, [])
-    sealed: Any = program.act("store-seal", {"night": NIGHT, "lost": ""}, soon)
+    sealed: Any = program.act("store-seal", {"night": NIGHT, "lost": "", "compared": None}, soon)
     assert look(node)["ledger"]["root"] == sealed["root"]
 
 
@@ -388,4 +388,13 @@ def test_sums_tell_where_two_sides_differ(node: OwnNode) -> None:
         "width": 4,
         "last_key": 6,
         "sums": [[0, 3, "6", 3 * size], [1, 3, "15", 3 * size]],
+        "compared": 0,
     }
+
+
+def test_a_comparison_goes_on_where_the_night_stopped(node: OwnNode) -> None:
+    """The node keeps the place, also over a night that compared nothing."""
+    learn(node, *map(row, range(6)))
+    for compared in (4, None, 0):
+        node.act("store-seal", night=NIGHT, lost="", compared=compared)
+        assert node.observe("store-sums")["compared"] == (4 if compared is None else compared)
