@@ -31,7 +31,7 @@ from bench.fleet_peers import STATUS, ansible, pyinfra
 from bench.sshd_fleet import PORT, Hosts, hosts
 from bench.table import Row, not_measured, table, times_faster, times_of_peer, within
 from maintainer.app.installed import load, register
-from maintainer.links.node_bytecode import with_bytecode
+from maintainer.links.node_bundle import bundle
 from maintainer.links.node_program import BOOTSTRAP, zipapp_bytes
 from maintainer.model.task import SqlQuery
 from maintainer.planning.policy import policy_of
@@ -168,7 +168,7 @@ def _bare(job: bytes) -> None:
 def job(path: Path, fleet: Hosts, database: dict[str, Any]) -> Job:
     """What the bare threads send: the bytes and queries that ours sends."""
     node = next(iter(load(path).inventory.nodes.values()))
-    program = with_bytecode(zipapp_bytes([files("tasks.node")]), PROGRAMS)
+    program = bundle(zipapp_bytes([files("tasks.node")]), PROGRAMS)
     questions = [{"program": name, "request": {}} for name in PROGRAMS]
     envelope = {"format": "maintainer.node/2", "verb": "observe", "deadline_seconds": 60, "policy": policy_of(node, ())}
     request = b"%d\n" % len(program) + program + json.dumps({**envelope, "questions": questions}).encode()

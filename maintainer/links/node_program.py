@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, NodeHeld, UsageError
 from maintainer.links.completed import Completed
 from maintainer.links.node_answers import FORMAT, MAX_BYTES, Outcome, Trouble, Undocumented, parse, parse_all
-from maintainer.links.node_bytecode import with_bytecode
+from maintainer.links.node_bundle import bundle
 from maintainer.links.node_silence import explain
 
 Run = Callable[[str, bytes, timedelta], Completed]
@@ -166,7 +166,7 @@ class NodeProgram:
         """
         asked: list[JsonValue] = [dict(question._asdict()) for question in questions]
         programs = [question.program for question in questions]
-        completed = self._send("observe", {"questions": asked}, timeout, with_bytecode(self._zipapp, programs))
+        completed = self._send("observe", {"questions": asked}, timeout, bundle(self._zipapp, programs))
         try:
             found = parse_all(completed.stdout, programs)
         except Trouble as trouble:

@@ -12,7 +12,7 @@ from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links import node_observer
 from maintainer.links.completed import Completed
 from maintainer.links.node_observer import NodeObserver
-from maintainer.links.node_program import NodeProgram
+from maintainer.links.node_program import NodeProgram, zipapp_bytes
 from maintainer.model.task import NodeQuery, Probe
 
 POLICY: Any = {"services": {}, "roots": {}, "store": None, "not_objects": []}
@@ -33,10 +33,11 @@ class Link:
         self.requests: list[tuple[list[str], timedelta]] = []
 
     def program(self) -> NodeProgram:
-        return NodeProgram(self.name, self._run, POLICY, b"zip")
+        return NodeProgram(self.name, self._run, POLICY, zipapp_bytes([]))
 
     def _run(self, _command: str, stdin: bytes, timeout: timedelta) -> Completed:
-        asked = [one["program"] for one in json.loads(stdin.split(b"\n", 1)[1][3:])["questions"]]
+        length, rest = stdin.split(b"\n", 1)
+        asked = [one["program"] for one in json.loads(rest[int(length) :])["questions"]]
         self.requests.append((asked, timeout))
         answers = self._answer(asked)
         if isinstance(answers, bytes):

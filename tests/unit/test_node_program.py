@@ -15,14 +15,16 @@ from hypothesis import strategies as st
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, UsageError
 from maintainer.links.completed import Completed
+from maintainer.links.node_bundle import bundle
 from maintainer.links.node_program import BOOTSTRAP, BOOTSTRAP_SUDO, NodeProgram, OutOfTime, Question, zipapp_bytes
 
 POLICY: Any = {"services": {}, "roots": {}, "store": None, "not_objects": []}
 TIME = timedelta(seconds=60)
+PROGRAM = zipapp_bytes([])
 
 
 def node(stdout: bytes = b"", stderr: bytes = b"", status: int = 0, *, sudo: bool = False) -> NodeProgram:
-    return NodeProgram("pacs-a", lambda *_: Completed(stdout, stderr, status), POLICY, b"zip", sudo=sudo)
+    return NodeProgram("pacs-a", lambda *_: Completed(stdout, stderr, status), POLICY, PROGRAM, sudo=sudo)
 
 
 def done(answer: Any) -> bytes:
@@ -92,10 +94,11 @@ def test_what_is_sent() -> None:
         sent.append((command, stdin, timeout))
         return Completed(good({}, "services") if len(sent) == 1 else done({}), b"", 0)
 
-    NodeProgram("pacs-a", run, POLICY, b"the zip").observe("services", {}, TIME)
-    NodeProgram("pacs-a", run, POLICY, b"the zip", sudo=True).act("fan-stop", {"fan": 1}, TIME)
-    looked = json.loads(sent[0][1].split(b"\n", 1)[1][7:])
-    assert looked == {
+    NodeProgram("pacs-a", run, POLICY, PROGRAM).observe("services", {}, TIME)
+    NodeProgram("pacs-a", run, POLICY, PROGRAM, sudo=True).act("fan-stop", {"fan": 1}, TIME)
+    programs, requests = zip(*(_parts(stdin) for _, stdin, _ in sent), strict=True)
+    assert programs == (bundle(PROGRAM, ["services"]), PROGRAM)
+    assert json.loads(requests[0]) == {
         "format": "maintainer.node/2",
         "verb": "observe",
         "questions": [{"program": "services", "request": {}}],
@@ -104,10 +107,7 @@ def test_what_is_sent() -> None:
     }
     assert [command for command, _, _ in sent] == [BOOTSTRAP, BOOTSTRAP_SUDO]
     assert BOOTSTRAP_SUDO.startswith("exec sudo -n python3 -I ")
-    head, rest = sent[1][1].split(b"\n", 1)
-    assert (int(head), rest[:7]) == (7, b"the zip")
-    request = json.loads(rest[7:])
-    assert request == {
+    assert json.loads(requests[1]) == {
         "format": "maintainer.node/2",
         "verb": "act",
         "program": "fan-stop",
@@ -115,6 +115,12 @@ def test_what_is_sent() -> None:
         "policy": POLICY,
         "request": {"fan": 1},
     }
+
+
+def _parts(stdin: bytes) -> tuple[bytes, bytes]:
+    """The program and the request of what was sent."""
+    length, rest = stdin.split(b"\n", 1)
+    return rest[: int(length)], rest[int(length) :]
 
 
 @pytest.mark.parametrize("word", ["refused", "bad-request", "failed", "deadline"])
@@ -201,7 +207,7 @@ def test_several_questions_travel_in_one_request() -> None:
         asked.append(stdin)
         return Completed(seen(SPEED, HELLO), b"", 0)
 
-    answers = NodeProgram("pacs-a", run, POLICY, b"zip").look(TWO, TIME)
+    answers = NodeProgram("pacs-a", run, POLICY, PROGRAM).look(TWO, TIME)
     assert answers == [800, HELLO["answer"]]
     assert len(asked) == 1
     assert json.loads(asked[0].split(b"\n", 1)[1][3:])["questions"] == [

@@ -14,7 +14,7 @@ import pytest
 
 from maintainer.errors import CouldNotLook
 from maintainer.links.node_answers import FORMAT
-from maintainer.links.node_bytecode import with_bytecode
+from maintainer.links.node_bundle import bundle
 from maintainer.links.node_program import BOOTSTRAP, OutOfTime, Question, zipapp_bytes
 from tests.contract.node.own_node import OwnNode, interpreters, run_with
 from tests.contract.node.prepared import prepare
@@ -69,7 +69,7 @@ def test_bytecode_is_taken_by_a_python_of_its_own_kind_alone(own_node: OwnNode, 
     (folder / "observe_which.py").write_text("def run(request, policy, deadline):\n    return 'bytecode'\n")
     raw = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(with_bytecode(zipapp_bytes([folder]), ["which"]))) as given,
+        zipfile.ZipFile(io.BytesIO(bundle(zipapp_bytes([folder]), ["which"]))) as given,
         zipfile.ZipFile(raw, "w") as changed,
     ):
         for name in given.namelist():

@@ -14,7 +14,7 @@ import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost
 from maintainer.links.completed import Completed
-from maintainer.links.node_bytecode import with_bytecode
+from maintainer.links.node_bundle import bundle
 from maintainer.links.node_program import NodeProgram
 from tests.contract.node.own_node import interpreters
 from tests.contract.node.prepared import EMPTY, PreparedNode, prepare
@@ -60,7 +60,7 @@ def test_a_sent_program_says_that_it_was_sent(own_node: Any) -> None:
     """Without an installation hello says so, and the digest is that of the bytes that were sent."""
     answer = own_node.observe("hello")
     assert answer["prepared"] is False
-    sent = with_bytecode(own_node.zipapp, ["hello"])
+    sent = bundle(own_node.zipapp, ["hello"])
     assert answer["program_sha256"] == hashlib.sha256(sent).hexdigest()
 
 
