@@ -166,7 +166,7 @@ class NodeProgram:
         """
         asked: list[JsonValue] = [dict(question._asdict()) for question in questions]
         programs = [question.program for question in questions]
-        completed = self._send("observe", {"questions": asked}, timeout, bundle(self._zipapp, programs))
+        completed = self._send("observe", {"questions": asked}, timeout, looks_by=programs)
         try:
             found = parse_all(completed.stdout, programs)
         except Trouble as trouble:
@@ -196,7 +196,7 @@ class NodeProgram:
             LinkLost: there was no answer that can be believed, so that it may or may not have happened.
         """
         asked: dict[str, JsonValue] = {"program": program, "request": request}
-        return self._acted(self._send("act", asked, timeout, self._zipapp), program)
+        return self._acted(self._send("act", asked, timeout), program)
 
     def launch(
         self, key: str, program: str, request: dict[str, JsonValue], seconds: float, *, wait: float = 0
@@ -212,7 +212,7 @@ class NodeProgram:
             LinkLost: there was no answer that can be believed, or not in time; launching again is safe.
         """
         asked: dict[str, JsonValue] = {"program": program, "request": request, "launch": key, "wait_seconds": wait}
-        completed = self._send("act", asked, TO_LAUNCH, self._zipapp, seconds=seconds)
+        completed = self._send("act", asked, TO_LAUNCH, seconds=seconds)
         answer: Any = self._acted(completed, "launch", late=LinkLost)
         return dict(answer)
 
@@ -231,9 +231,9 @@ class NodeProgram:
         verb: str,
         asked: dict[str, JsonValue],
         timeout: timedelta,
-        program: bytes,
         *,
         seconds: float = 0,
+        looks_by: Sequence[str] = (),
     ) -> Completed:
         envelope: dict[str, Any] = {"format": FORMAT, "verb": verb, **asked, "policy": self._policy}
         envelope |= {"deadline_seconds": seconds or _time_on_node(timeout)}
@@ -241,8 +241,14 @@ class NodeProgram:
         text = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode()
         if len(text) > MAX_BYTES:
             raise CouldNotLook("the question is larger than 8 MB", where=self._node, hint="ask for less at once")
-        sent = b"" if self._prepared else b"%d\n" % len(program) + program
-        return self._run(self._command, sent + text, timeout)
+        return self._run(self._command, self._program(looks_by) + text, timeout)
+
+    def _program(self, looks_by: Sequence[str]) -> bytes:
+        """What goes before a request: for a look, the part that it needs; nothing where the program lies already."""
+        if self._prepared:
+            return b""
+        part = bundle(self._zipapp, looks_by) if looks_by else self._zipapp
+        return b"%d\n" % len(part) + part
 
     def _no_answer(
         self, not_begun: type[MaintainerError], unclear: type[MaintainerError], completed: Completed, why: str
