@@ -20,6 +20,7 @@ _ERROR, _DONE = 2, 3
 _INFO = 2  # INET_DIAG_INFO
 _BYTES_ACKED, _BYTES_RECEIVED = 120, 128  # offsets in struct tcp_info
 _HEADER, _MESSAGE, _ATTRIBUTE = 16, 72, 4  # struct nlmsghdr, inet_diag_msg, nlattr
+_NAMED = 52  # end of its id in struct inet_diag_msg; what follows is the timer
 _SECONDS = 5
 
 
@@ -57,7 +58,7 @@ def _by_connection(port, count):
     try:
         for family in (socket.AF_INET, socket.AF_INET6):
             for message in _dump(family, port):
-                found[message[4:56]] = count(message)
+                found[message[4:_NAMED]] = count(message)
     except OSError as error:
         if error.errno == errno.EINTR:
             raise

@@ -56,6 +56,14 @@ def test_what_comes_in_while_watched_is_counted(own_node: OwnNode) -> None:
         sender.join()
 
 
+def test_what_came_in_before_does_not_count_again_when_a_timer_runs(own_node: OwnNode) -> None:
+    """The kernel tells a connection's timer beside its name: one that is kept alive is the same all the time."""
+    with connections(1) as (port, callers, taken):
+        callers[0].sendall(bytes(70_000))
+        taken[0].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        assert own_node.observe("connections", port=port, watch_seconds=0.2)["received_bytes"] == 0
+
+
 def test_without_sock_diag_they_are_counted_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """An old kernel's table gives the number, and nothing about what came in."""
     from maintainer.node import observe_connections  # noqa: PLC0415 (the program itself, in this process)
