@@ -210,7 +210,8 @@ def test_several_questions_travel_in_one_request() -> None:
     answers = NodeProgram("pacs-a", run, POLICY, PROGRAM).look(TWO, TIME)
     assert answers == [800, HELLO["answer"]]
     assert len(asked) == 1
-    assert json.loads(asked[0].split(b"\n", 1)[1][3:])["questions"] == [
+    _, request = _parts(asked[0])
+    assert json.loads(request)["questions"] == [
         {"program": "fan-speed", "request": {"fan": 1}},
         {"program": "hello", "request": {}},
     ]

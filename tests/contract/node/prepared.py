@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from maintainer.links.completed import Completed
-from maintainer.links.node_program import NodeProgram
+from maintainer.links.node_program import NodeProgram, zipapp_bytes
 from tests.contract.node.own_node import HELD, hold
 
 EMPTY: dict[str, Any] = {"services": {}, "roots": {}, "store": None, "not_objects": []}
@@ -58,7 +58,7 @@ class PreparedNode:
         return Completed(done.stdout, done.stderr, done.returncode)
 
     def ask(self, *, prepared: bool = True) -> NodeProgram:
-        return NodeProgram("pacs-b", self.run, self.asks, b"PK zip", prepared=prepared, lease=HELD)
+        return NodeProgram("pacs-b", self.run, self.asks, zipapp_bytes([]), prepared=prepared, lease=HELD)
 
 
 def prepare(folder: Path, zipapp: bytes, **policy: Any) -> PreparedNode:
