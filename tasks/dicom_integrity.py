@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from maintainer import sdk
 from tasks.integrity_facts import IntegrityFacts, IntegrityParams, Ledger, LedgerSeen, Scan
-from tasks.integrity_findings import about_store, left_out, of_object, store_lost
+from tasks.integrity_findings import about_store, left_out, of_object, store_lost, unconfirmed
 from tasks.integrity_index import asked, told
 
 
@@ -68,6 +68,9 @@ class _Night:
             return sdk.Nothing(because=because, findings=findings, measured=measured)
         if self._is_over():
             return sdk.Nothing(because=self._told(), findings=findings, measured=measured)
+        if self._seen.silent:
+            hint = "the store is read when the index answers again"
+            return sdk.Refuse(because=self._seen.silent, hint=hint, findings=findings)
         return sdk.Steps(steps=(self._step(),), findings=findings, measured=measured)
 
     def _is_over(self) -> bool:
@@ -172,6 +175,7 @@ class _Night:
         else:
             yield from map(of_object, ledger.deviations)
             yield from left_out(ledger.unlisted, ledger.skipped)
+            yield from unconfirmed(ledger.unconfirmed)
         yield from self._late()
 
     def _late(self) -> Iterator[sdk.Finding]:

@@ -64,6 +64,7 @@ class Ledger(sdk.Seen):
     verified: dict[str, int]
     deviations: tuple[Deviation, ...]
     unlisted: int
+    unconfirmed: int = sdk.Field(0, description="deviations of which the index did not say yet whether it lists them")
     lost: str
     proof: tuple[str, ...]
     speed: int
@@ -76,6 +77,7 @@ class LedgerSeen(sdk.Seen):
     trouble: str
     ledger: Ledger | None
     arrived_bytes: int
+    silent: str = sdk.Field("", description="why the archive's index did not answer; nothing when it did")
     arrived_all: bool = sdk.Field(True, description="false when so much has arrived that it was not all counted")
 
 

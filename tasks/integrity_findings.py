@@ -30,6 +30,12 @@ def of_object(deviation: Deviation) -> sdk.Finding:
     )
 
 
+def unconfirmed(count: int) -> Iterator[sdk.Finding]:
+    if count:
+        advice = "nothing to do: the next night asks the archive's index whether it still lists them, then names them"
+        yield about_store("deviations-unconfirmed", {"count": count}, advice)
+
+
 def left_out(unlisted: int, skipped: Mapping[str, int]) -> Iterator[sdk.Finding]:
     if unlisted:
         advice = "repair what is listed first; the next run lists the rest"

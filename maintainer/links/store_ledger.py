@@ -16,7 +16,7 @@ from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
 from maintainer.links.operation import Cancelled, carry_out
-from maintainer.links.store_index import PAGE, Index, Rows, Sums
+from maintainer.links.store_index import PAGE, Arrived, Index, Rows, Sums
 from maintainer.links.store_suspects import Suspects
 from maintainer.model.plan import VerifyStore
 
@@ -38,10 +38,18 @@ _CONTENT = {"size", "digest", "bit-rot", "modified"}
 
 
 def seen(archive: ArchiveProduct, rows: Rows, ask: Ask) -> JsonValue:
-    """What the ledger says, and how much the index lists that it does not know yet."""
+    """What the ledger says, and how much the index lists that it does not know yet.
+
+    An index that does not answer keeps no ledger from being told: its root may have to be put on record.
+    """
     answer = dict(ask("store-ledger", {}))
-    ledger = answer["ledger"]
-    arrived = Index(archive, rows).arrived(ledger["last_key"] if ledger else 0)
+    ledger, silent = answer["ledger"], ""
+    try:
+        arrived = Index(archive, rows).arrived(ledger["last_key"] if ledger else 0)
+    except CouldNotLook as error:
+        if ledger is None or isinstance(error, LinkLost | NodeUnreachable):
+            raise
+        arrived, silent = Arrived(0, 0, all=False), error.what
     if ledger:
         names = ("path", "verdict", "evidence", "key")
         deviations = [dict(zip(names, fields, strict=True)) for fields in ledger["deviations"]]
@@ -50,7 +58,7 @@ def seen(archive: ArchiveProduct, rows: Rows, ask: Ask) -> JsonValue:
             one["evidence"] = suspects.evidence(one["path"], one["verdict"], one["evidence"])
         answer["ledger"] = {**ledger, "deviations": deviations}
     told = {"arrived_objects": arrived.objects, "arrived_bytes": arrived.bytes, "arrived_all": arrived.all}
-    return {**answer, **told}
+    return {**answer, **told, "silent": silent}
 
 
 def verify(link: NodeLink, look: "Looks", action: VerifyStore, step: str, timeout: timedelta) -> dict[str, JsonValue]:

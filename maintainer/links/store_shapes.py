@@ -38,6 +38,7 @@ class LedgerState(Value):
     verified: Verified
     deviations: Annotated[list[Found], Field(max_length=200)]
     unlisted: Count
+    unconfirmed: Count
     stopped: Word | Literal[""]
     lost: Line
     proof: Annotated[list[Line], Field(max_length=20)]

@@ -23,7 +23,9 @@ WHERE settled ORDER BY verdict, key LIMIT ?
 """
 _SEALS = "SELECT night, root FROM seals ORDER BY number DESC LIMIT ?"
 _STRAYS = "SELECT path FROM strays WHERE settled ORDER BY path LIMIT ?"
-_COUNTED = "SELECT (SELECT count(*) FROM deviations WHERE settled) + (SELECT count(*) FROM strays WHERE settled)"
+_COUNTED = """
+SELECT (SELECT count(*) FROM deviations WHERE settled = ?) + (SELECT count(*) FROM strays WHERE settled = ?)
+"""
 
 
 def run(request, policy, _deadline):
@@ -62,7 +64,8 @@ def _answer(opened):
         "clock": ledger.now(),
         "verified": store_counting.verified(opened),
         "deviations": deviations,
-        "unlisted": ledger.first(opened, _COUNTED)[0] - len(deviations),
+        "unlisted": ledger.first(opened, _COUNTED, (1, 1))[0] - len(deviations),
+        "unconfirmed": ledger.first(opened, _COUNTED, (0, 0))[0],
         "stopped": ledger.get(opened, "stopped") or "",
         "lost": ledger.get(opened, "lost") or "",
         "proof": json.loads(ledger.get(opened, "proof") or "[]"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost
-from maintainer.links.store_ledger import _Night
+from maintainer.links.store_ledger import _Night, seen
 from maintainer.model.plan import VerifyStore
 
 ACTION = VerifyStore(
@@ -109,6 +109,33 @@ def test_a_ledger_is_closed_when_the_index_falls_silent(trouble: Exception, ques
     with pytest.raises(type(trouble), match=str(trouble)):
         _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
     assert node.sealed == sealed
+
+
+def _ask(ledger: Any) -> Any:
+    return lambda _program, _request: {"store_present": True, "trouble": "", "ledger": ledger}
+
+
+def _silent(error: Exception) -> Any:
+    def rows(_text: str, _parameters: Any) -> list[dict[str, Any]]:
+        raise error
+
+    return rows
+
+
+def test_a_ledger_is_told_also_while_the_index_is_silent() -> None:
+    """The root of a night whose index fell silent is then on record, and the next night believes it."""
+    archive: Any = Node.archive
+    ledger = {"last_key": 7, "deviations": list[Any](), "root": "R"}
+    told: Any = seen(archive, _silent(CouldNotLook("no answer")), _ask(ledger))
+    assert (told["ledger"]["root"], told["silent"], told["arrived_all"]) == ("R", "no answer", False)
+
+
+@pytest.mark.parametrize(("trouble", "ledger"), [(CouldNotLook(""), None), (LinkLost(""), {"last_key": 7})])
+def test_without_a_ledger_or_a_node_nothing_is_told(trouble: Exception, ledger: Any) -> None:
+    """There is nothing that could be."""
+    archive: Any = Node.archive
+    with pytest.raises(type(trouble)):
+        seen(archive, _silent(trouble), _ask(ledger))
 
 
 class Interrupted(Silenced):

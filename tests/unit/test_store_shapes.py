@@ -22,6 +22,7 @@ LEDGER = {
     "verified": VERIFIED,
     "deviations": [],
     "unlisted": 0,
+    "unconfirmed": 0,
     "stopped": "quota",
     "lost": "",
     "proof": [],

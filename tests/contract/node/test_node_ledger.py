@@ -142,6 +142,7 @@ def test_each_change_is_told_as_what_it_is(node: OwnNode) -> None:
     (node.store / "aa" / "3").unlink()
     put(node, 9)
     read(node)
+    assert look(node)["ledger"]["unconfirmed"] == 6
     assert deviations(node) == {
         "aa/0": "bit-rot",
         "aa/4": "bit-rot",
@@ -150,6 +151,7 @@ def test_each_change_is_told_as_what_it_is(node: OwnNode) -> None:
         "aa/3": "missing",
         "aa/9": "orphan",
     }
+    assert look(node)["ledger"]["unconfirmed"] == 0
     evidence = {path: evidence for path, _, evidence, _ in look(node)["ledger"]["deviations"]}
     assert 0 <= evidence["aa/0"]["last_good_seconds_ago"] < 1000
     assert (evidence["aa/2"]["expected"], evidence["aa/2"]["found"]) == (len(image(2)), len(image(2)) - 1)
