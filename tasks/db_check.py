@@ -107,11 +107,13 @@ def _rebuild(index: Relation, params: CheckParams, facts: CheckFacts) -> Iterato
 def _due_tonight(checkable: list[Relation], params: CheckParams, facts: CheckFacts) -> list[Relation]:
     """What must be known at once, then the oldest of the others until tonight's share is read."""
     urgent = {one.subject: one for one in checkable if _is_urgent(one, facts)}
-    done = sum(one.size for one in checkable if facts.last_check(one.subject) >= facts.tonight)
-    left = max(LEAST, SPARE * sum(one.size for one in checkable) / max(1, len(facts.openings))) - done
+    done = [one.size for one in checkable if facts.last_check(one.subject) >= facts.tonight]
+    share = SPARE / max(1, len(facts.openings))
+    left = max(LEAST, share * sum(one.size for one in checkable)) - sum(done)
+    number = max(FEWEST, round(share * len(checkable))) - len(done)
     due = [one for one in checkable if one.subject not in urgent and _is_due(one, params, facts)]
     due.sort(key=lambda one: facts.last_check(one.subject))
-    return [*urgent.values(), *_as_far_as(left, due)]
+    return [*urgent.values(), *_as_far_as(left, due[: max(0, number)])]
 
 
 def _is_due(one: Relation, params: CheckParams, facts: CheckFacts) -> bool:
@@ -174,9 +176,9 @@ def _time(size: int) -> dt.timedelta:
     return dt.timedelta(minutes=2) + dt.timedelta(seconds=round(size / SLOWEST))
 
 
-LEAST, SPARE = 1_000_000_000, 1.2
-"""Bytes of one night at least; and how much more than an even share it is, for nights that do not take place."""
-MANY, MUCH = 100, 4_000_000_000
+LEAST, FEWEST, SPARE = 1_000_000_000, 2000, 1.2
+"""Bytes and relations of one night at least; how much more than an even share it is, for nights that do not take place."""
+MANY, MUCH = 500, 4_000_000_000
 """Relations and bytes of one step at most."""
 SLOWEST = 10_000_000
 """Bytes a second."""
