@@ -202,7 +202,7 @@ def _lost_mount(scan: Scan, missing: int) -> sdk.Refuse:
 
 
 def _unfinished(scan: Scan) -> Iterator[sdk.Finding]:
-    if not scan.files_complete:
+    if not scan.files_complete and not scan.stopped:
         advice = "raise at_most in [tasks.dicom-integrity]: orphans may have been missed"
         yield about_store("files-not-all-listed", {"count": scan.files}, advice)
     yield from left_out(scan.unlisted, scan.skipped)

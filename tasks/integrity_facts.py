@@ -46,6 +46,7 @@ class Scan(sdk.Seen):
         description="key after which the next scan goes on; None: the whole index was checked"
     )
     files_complete: bool = True
+    stopped: bool = sdk.Field(False, description="whether it was ended by a stop of the run")
     skipped: dict[str, int] = sdk.Field({}, description="what lies in the store and is no file to judge, by kind")
 
 

@@ -159,6 +159,7 @@ class NodeObserver:
             resume_after=int(recorded["last"]),
             rows=self.rows,
             ask=self.ask,
+            stop_asked=self._link.stop_asked,
         )
         return scanner.run()
 

@@ -33,6 +33,7 @@ class Scanner:
     resume_after: int
     rows: Rows
     ask: Ask
+    stop_asked: Callable[[], bool] = lambda: False
     found: list[JsonValue] = field(default_factory=list)
     unlisted: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
@@ -57,7 +58,7 @@ class Scanner:
             if not store_present or answer["checked"] < len(page):
                 break
         else:
-            reached = None if time.monotonic() < self._until else reached
+            reached = reached if self._is_over() else None
         files, files_complete = self._orphans() if store_present else (0, False)
         return {
             "store_present": store_present,
@@ -68,11 +69,15 @@ class Scanner:
             "unlisted": self.unlisted,
             "reached": reached,
             "skipped": dict(self.skipped),
+            "stopped": self.stop_asked(),
         }
+
+    def _is_over(self) -> bool:
+        return time.monotonic() >= self._until or self.stop_asked()
 
     def _pages(self) -> Iterator[list[dict[str, Any]]]:
         after = self.resume_after
-        while time.monotonic() < self._until:
+        while not self._is_over():
             page = self.rows(self.product.objects_sql, {"after": after, "limit": BATCH})
             if not page:
                 return
@@ -102,7 +107,7 @@ class Scanner:
     def _orphans(self) -> tuple[int, bool]:
         """List the node's files and report those that the index does not know; answers how many, and whether all."""
         files, after = 0, ""
-        while time.monotonic() < self._until:
+        while not self._is_over():
             listing = self.ask(
                 "store-list",
                 {"after": after, "limit": BATCH, "grace_seconds": self.scan.grace.total_seconds()},
