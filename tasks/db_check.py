@@ -177,7 +177,7 @@ def _time(size: int) -> dt.timedelta:
 
 
 LEAST, FEWEST, SPARE = 1_000_000_000, 2000, 1.2
-"""Bytes and relations of one night at least; how much more than an even share it is, for nights that do not take place."""
+"""Bytes and relations of one night at least; how much more than an even share, for nights that do not take place."""
 MANY, MUCH = 500, 4_000_000_000
 """Relations and bytes of one step at most."""
 SLOWEST = 10_000_000
