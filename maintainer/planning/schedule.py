@@ -1,9 +1,8 @@
 """Work that is planned for days of a calendar: every first Sunday, twice a year."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from dateutil.rrule import rrulestr
 from pydantic import AfterValidator
 
 LOOK_BACK = timedelta(days=400)
@@ -16,7 +15,7 @@ def _a_rule(text: str) -> str:
     if parts.get("FREQ") not in {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"} or parts.get("INTERVAL", "1").strip("0") == "":
         raise ValueError(sentence)
     try:
-        rrulestr(text, dtstart=datetime(2000, 1, 3, tzinfo=UTC))
+        _dates(text, datetime(2000, 1, 3, tzinfo=UTC))
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ValueError(sentence) from None
     return text
@@ -30,5 +29,12 @@ def last_planned(rule: str | None, now: datetime) -> datetime | None:
     """Find the newest date of a rule that is not later than `now`."""
     if rule is None:
         return None
-    dates = rrulestr(rule, dtstart=(now - LOOK_BACK).replace(hour=0, minute=0, second=0, microsecond=0))
-    return dates.before(now, inc=True)
+    start = (now - LOOK_BACK).replace(hour=0, minute=0, second=0, microsecond=0)
+    found: datetime | None = _dates(rule, start).before(now, inc=True)
+    return found
+
+
+def _dates(rule: str, start: datetime) -> Any:
+    from dateutil.rrule import rrulestr  # noqa: PLC0415 (only for who has a schedule: 12 ms of each command)
+
+    return rrulestr(rule, dtstart=start)
