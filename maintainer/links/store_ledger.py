@@ -120,7 +120,8 @@ class _Night:
         answer: dict[str, Any] = {}
         try:
             self._learn()
-            answer = _STOPPED if self._link.stop_asked() else self._read()
+            answer = _STOPPED if self._link.stop_asked() else self._read(self._step, self._action.quota)
+            answer = self._read_on(answer)
             self._settle()
         except _AnotherIndex:
             return True, answer
@@ -136,10 +137,19 @@ class _Night:
         nothing: dict[str, JsonValue] = {"confirmed": [], "gone": [], "strays": [], "known": []}
         self._act("store-settle", nothing)
 
-    def _read(self) -> dict[str, Any]:
+    def _read_on(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """Read again, as long as what surprised the reading was deleted by the archive meanwhile."""
+        quota, number = self._action.quota, 1
+        while answer["stopped"] == "surprises" and self._were_deleted(answer["missing"]):
+            quota, number = None if quota is None else max(0, quota - answer["bytes"]), number + 1
+            again = self._read(f"{self._step}-{number}", quota)
+            answer = {**again, **{what: answer[what] + again.get(what, 0) for what in ("objects", "bytes")}}
+        return answer
+
+    def _read(self, operation: str, quota: int | None) -> dict[str, Any]:
         keep = min(MOST_TO_SETTLE, max(LEAST_TO_SETTLE, self._deadline.left * TO_SETTLE))
         request: dict[str, JsonValue] = {
-            "bytes": self._action.quota,
+            "bytes": quota,
             "rate": self._action.rate,
             "threads": self._action.threads,
             # Before all of the index has been learnt, most files would be ones that nobody knows.
@@ -153,9 +163,22 @@ class _Night:
         self._is_open = True
         time = timedelta(seconds=seconds)
         try:
-            return carry_out(self._link, self._step, "store-read", request, time, resumable=True)
+            return carry_out(self._link, operation, "store-read", request, time, resumable=True)
         except Cancelled:
             return _STOPPED
+
+    def _were_deleted(self, missing: Sequence[tuple[int, str]]) -> bool:
+        """Let the ledger forget what the archive deleted while it was read; answers whether to read again.
+
+        It deletes the oldest, as a rule, which is what is read first: no lost store, however many they are.
+        """
+        listed = self._index.knows([path for _, path in missing])
+        gone = [key for key, path in missing if path not in listed]
+        again = bool(gone) and not self._is_time_over(LEAST_TO_SETTLE)
+        if gone:
+            nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
+            self._act("store-settle", {**nothing, "gone": [*gone], "explained": again or len(gone) == len(missing)})
+        return again
 
     def _learn(self) -> None:
         """Tell the ledger what the index lists otherwise.

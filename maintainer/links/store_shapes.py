@@ -86,6 +86,7 @@ class StoreReadAnswer(Value):
     files: Count
     files_complete: bool
     proof: Annotated[list[Line], Field(max_length=20)]
+    missing: Annotated[list[Annotated[tuple[int, Path], Field(strict=False)]], Field(max_length=1000)] = []
     pauses: Count = 0
     paused_seconds: Annotated[float, Field(ge=0)] = 0.0
     paused_because: Literal["", "images-move", "associations-open"] = ""

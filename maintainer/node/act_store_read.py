@@ -4,7 +4,8 @@ Request {"bytes", "rate", "threads", "walk", "grace_seconds", "lost_share", "pau
 `rate` the most bytes a second, null for no limit but the time; without `walk`, no files are looked for that nobody
 knows. `pause` is {"port", "above"}: nothing is read while more than `above` bytes a second move over that port; it may
 be left out. Answers {"stopped", "objects", "bytes", "seconds", "files", "files_complete", "proof"}; `stopped` is
-nothing-left, quota, deadline, surprises, no-store or no-proof. When there was a pause, also {"pauses",
+nothing-left, quota, deadline, surprises (then also {"missing"}: key and path of each of at most 1000 objects, of which
+the index may say that the archive deleted them), no-store or no-proof. When there was a pause, also {"pauses",
 "paused_seconds", "paused_because"}. Launch it: it takes hours, goes on where it stopped, and gives way to all.
 """
 
@@ -22,6 +23,7 @@ _MOST = 10**17
 _FOR_THE_WALK = 0.15
 """Part of the time that is kept to look for files that nobody knows."""
 _WORTH_MEASURING = 2.0
+_TOLD_OF = 1000
 
 
 def run(request, policy, deadline):
@@ -86,7 +88,7 @@ def _work(opened, store, wanted, deadline):
     with ledger.change(opened):
         _remember(opened, reading, walk, at_work)
     answer = {"stopped": reading.stopped, "objects": reading.objects, "bytes": reading.bytes}
-    answer.update(_paused(way))
+    answer.update(_paused(way), **_missed(reading))
     return dict(answer, seconds=round(seconds, 3), files=walk.files, files_complete=walk.complete, proof=[])
 
 
@@ -94,6 +96,10 @@ def _paused(way):
     if not way.times:
         return {}
     return {"pauses": way.times, "paused_seconds": round(way.seconds, 3), "paused_because": way.because}
+
+
+def _missed(reading):
+    return {"missing": reading.missing[:_TOLD_OF]} if reading.stopped == "surprises" else {}
 
 
 def _remember(opened, reading, walk, seconds):

@@ -54,7 +54,10 @@ class Pace:
 
 
 class Reading:
-    """One night's reading. `stopped` says why it ended: nothing-left, quota, deadline, or surprises."""
+    """One night's reading. `stopped` says why it ended: nothing-left, quota, deadline, or surprises.
+
+    `missing`: key and path of what was missed since the last commit and had not been before.
+    """
 
     def __init__(self, opened, store, quota, deadline, *, rate=None, threads=1, lost_share=1.0):
         self.objects = self.bytes = self.surprises = 0
@@ -64,6 +67,7 @@ class Reading:
         self._batch_bytes = min(_BATCH_BYTES, rate * COMMIT_EVERY) if rate else _BATCH_BYTES
         self._turn = NEVER
         self._deviants = _DEVIANTS
+        self.missing = []
 
     def run(self):
         """Read until there is a reason to stop; answers in how many seconds."""
@@ -74,6 +78,7 @@ class Reading:
             with ledger.change(self._opened):
                 self._turn = ledger.begin_turn(self._opened)
             while not self.stopped:
+                self.missing = []
                 with ledger.change(self._opened):
                     self._for_a_while(hands)
                     self._check_surprises()
@@ -127,7 +132,10 @@ class Reading:
         if as_it_was:
             self._found_as_it_was(row, reading, judged)
         else:
-            self.surprises += row.verdict < FIRST_DEVIATION
+            is_new = row.verdict < FIRST_DEVIATION
+            self.surprises += is_new
+            if is_new and judged.word == "missing":
+                self.missing.append([row.key, row.path])
 
     def _found_as_it_was(self, row, reading, judged):
         """The content is the archive's or our own earlier one, whatever form it has."""
