@@ -23,6 +23,7 @@ _PDF = b"%PDF-"  # which viewers of it find anywhere in the first kilobyte
 _WORDS = {errno.ELOOP: "symlink", errno.EACCES: "not-permitted", errno.EPERM: "not-permitted", errno.EIO: "io-error"}
 _PREAMBLE = 128
 _TRIES = 2
+_SOUND = Verdict("", 0)
 OTHER_INSTANCE = "other-instance"
 _NOT_FOR_SECURITY: Any = {"usedforsecurity": False}  # a keyword of Python 3.9, which those machines have
 
@@ -74,8 +75,11 @@ class Reader:
         reading = self.read(indexed.path, [indexed.algorithm] if indexed.digest else [])
         return reading and (reading.size, list(_deviations(indexed, reading)))
 
-    def read(self, path, algorithms):
-        """Read an object once, for every digest that is asked for; None when the time was over first."""
+    def read(self, path, algorithms, sound=None):
+        """Read an object once, for every digest that is asked for; None when the time was over first.
+
+        Content of the SHA-256 `sound` has been found sound before: its structure is not looked at again.
+        """
         try:
             opened = self._store.open_object(self._top, path)
         except ValueError:
@@ -85,23 +89,23 @@ class Reader:
         except OSError as error:
             return _no_reading(_WORDS.get(error.errno or 0, "error"))
         try:
-            return self._read_opened(opened, algorithms)
+            return self._read_opened(opened, algorithms, sound)
         except OSError as error:
             return _no_reading(_WORDS.get(error.errno or 0, "error"))
         finally:
             os.close(opened)
 
-    def _read_opened(self, opened, algorithms):
+    def _read_opened(self, opened, algorithms, sound):
         for _ in range(_TRIES):
             before = os.fstat(opened)
             if not stat.S_ISREG(before.st_mode):
                 return _no_reading("not-a-file")
-            reading = self._pass(opened, before, algorithms)
+            reading = self._pass(opened, before, algorithms, sound)
             if reading is None or _same(before, os.fstat(opened), reading.size):
                 return reading
         return _no_reading("changing")._replace(size=reading.size)
 
-    def _pass(self, opened, status, algorithms):
+    def _pass(self, opened, status, algorithms, sound):
         hashers = {algorithm: hasher(algorithm) for algorithm in algorithms}
         is_cached, count = self._begin(opened, status.st_size)
         size, held, first = count, count, bytes(self._buffer[: min(count, _PREAMBLE)])
@@ -117,10 +121,11 @@ class Reader:
             if not count:
                 break
             size += count
-        header = self._examine(opened, size, held)
+        digests = {algorithm: each.digest() for algorithm, each in hashers.items()}
+        known = sound is not None and digests.get("sha256") == sound
+        header = _SOUND if known else self._examine(opened, size, held)
         if not is_cached:
             page_cache.forget(opened)
-        digests = {algorithm: each.digest() for algorithm, each in hashers.items()}
         return Reading(size, digests, first, header, status.st_mtime_ns)
 
     def _begin(self, opened, size):

@@ -7,7 +7,8 @@ seconds, so that who is killed loses those.
 import os
 import threading
 import time
-from typing import List
+from collections import deque
+from typing import Any, Deque, List, Tuple
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.object_reading import Reader
@@ -95,9 +96,8 @@ class Reading:
             if not batch:
                 self.stopped = self.stopped or "nothing-left"
                 return
-            for position, reading in enumerate(hands.read(batch)):
-                if reading is not None:
-                    self._keep(batch[position], reading)
+            for row, reading in hands.read(batch):
+                self._keep(row, reading)
             if self._deadline.passed():
                 self.stopped = "deadline"
             elif self._is_lost():
@@ -166,34 +166,46 @@ class _Hands:
         self._lock = threading.Lock()
 
     def read(self, rows):
-        """Give a reading for each row, in order; None for what there was no time for."""
-        self._rows, self._results = rows, [None] * len(rows)
+        """Give each row with its reading, as they come; what there was no time for is left out."""
+        self._left = iter(rows)
+        self._done: Deque[Tuple[Row, Any]] = deque()
         self._errors: List[Exception] = []
-        self._places = iter(range(len(rows)))
         count = max(1, min(len(self._readers), len(rows), sum(row.size for row in rows) // _WORTH_A_THREAD))
-        others = [threading.Thread(target=self._work, args=(one,), daemon=True) for one in self._readers[1:count]]
+        others = [threading.Thread(target=self._help, args=(one,), daemon=True) for one in self._readers[1:count]]
         for other in others:
             other.start()
-        self._work(self._readers[0])
-        for other in others:
-            other.join()
+        try:
+            for one in self._share(self._readers[0]):
+                yield one
+                while self._done:
+                    yield self._done.popleft()
+        finally:
+            self._left = iter(())
+            for other in others:
+                other.join()
+        yield from self._done
         if self._errors:
             raise self._errors[0]
-        return self._results
 
-    def _work(self, reader):
+    def _help(self, reader):
         try:
-            for place in iter(self._take, None):
-                row = self._rows[place]
-                self._results[place] = reader.read(row.path, algorithms(row))
-                if self._results[place] is None:
-                    return
+            for one in self._share(reader):
+                self._done.append(one)
         except Exception as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
             self._errors.append(error)
 
+    def _share(self, reader):
+        for row in iter(self._take, None):
+            # Of content that was sound before, digest and structure are proven by one and the same.
+            sound = row.sha256 if row.verdict < FIRST_DEVIATION else None
+            reading = reader.read(row.path, algorithms(row), sound)
+            if reading is None:
+                return
+            yield row, reading
+
     def _take(self):
         with self._lock:
-            return None if self._errors else next(self._places, None)
+            return None if self._errors else next(self._left, None)
 
 
 def _cut(rows, limit):
