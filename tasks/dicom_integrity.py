@@ -15,7 +15,7 @@ from tasks.integrity_index import asked, told
 
 class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
     name = "dicom-integrity"
-    roles = frozenset({sdk.Role.DATABASE, sdk.Role.STORE})
+    roles = frozenset({sdk.Role.STORE})
     params = IntegrityParams
     facts = IntegrityFacts
 
@@ -89,7 +89,7 @@ class _Night:
             lost_share=params.surprise_share,
         )
         at_least = "" if self._seen.arrived_all else "at least "
-        size = "" if quota is None else _size(quota)
+        size = _size(quota) if quota or (quota is not None and self._seen.arrived_all) else ""
         what = f"{at_least}{size} of the store" if size else "as much of the store as the time allows"
         return sdk.Step(
             subject="store",
@@ -121,12 +121,19 @@ class _Night:
             return _NO_LEDGER.get(self._seen.trouble, "the node has no ledger of its store yet")
         ledger, found = self._ledger, self._coverage
         oldest = f", the oldest reading is of {found.oldest}" if found.oldest else ""
-        complete = f", every object by {found.complete:%Y-%m-%d}" if found.complete and ledger.fresh_bytes else ""
+        complete = f", all of it by {found.complete:%Y-%m-%d}" if found.complete and found.share < 1 else ""
+        rate = f"{_size(found.rate_needed)}/s in each window"
+        kept = {
+            True: f"which can be kept with {rate}",
+            False: f"which cannot be kept: it takes {rate}",
+            None: f"which takes {rate}",
+        }[found.keeps]
         sound = ledger.verified
         return (
             f"{found.share:.0%} of {_size(ledger.bytes + self._seen.arrived_bytes)} was read within"
-            f" {sdk.write_duration(self._period)}{oldest}{complete}; {sound['archive']} objects verified against the"
-            f" archive's digest, {sound['baseline']} against our baseline, {sound['baselined']} read once"
+            f" {sdk.write_duration(self._period)}, {kept}{oldest}{complete};"
+            f" {sound['archive']} objects verified against the archive's digest, {sound['baseline']} against our"
+            f" baseline, {sound['baselined']} read once"
         )
 
     def _refused(self) -> sdk.Refuse | None:

@@ -41,7 +41,7 @@ def _show_last_run(now: "Status") -> None:
     rows = [(t.node, t.task, t.decided_at[:16], t.answer, t.because, _counts(t.endings)) for t in now.tasks]
     show_table("Tasks", columns, rows)
     if now.stores:
-        columns = ("node", "as of (UTC)", "read in time", "oldest reading", "every object by", "deadline")
+        columns = ("node", "as of (UTC)", "read in time", "oldest reading", "all of it by", "deadline")
         show_table("Stores", columns, [_store(one) for one in now.stores])
     show_findings([(found.node, found.finding) for found in now.findings])
     for intent in now.open_intents:
@@ -60,10 +60,15 @@ def _show_people(now: "Status") -> None:
 
 def _store(one: "StoreCoverage") -> tuple[str, ...]:
     found = one.coverage
-    needed = f"cannot be kept: it takes {found.rate_needed / 1e6:.1f} MB/s in each window"
-    kept = {True: "can be kept", False: needed, None: "not known: no speed was measured yet"}
+    takes = f"it takes {found.rate_needed / 1e6:.1f} MB/s in each window"
+    kept = {
+        True: f"can be kept: {takes}",
+        False: f"cannot be kept: {takes}",
+        None: f"no speed was measured yet; {takes}",
+    }
     share = f"{found.share:.0%} within {write_duration(found.within)}"
-    by = f"{found.complete:%Y-%m-%d}" if found.complete else "" if found.keeps is None else "not within that time"
+    never = "" if found.keeps is None else "never"
+    by = "already" if found.share >= 1 else f"{found.complete:%Y-%m-%d}" if found.complete else never
     return one.node, one.as_of[:16], share, str(found.oldest or ""), by, kept[found.keeps]
 
 

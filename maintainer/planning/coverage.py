@@ -27,7 +27,10 @@ class Age(NamedTuple):
 
 
 class Coverage(NamedTuple):
-    """`tonight`: bytes to read, rounded up. `keeps`: whether the period can be kept, None while no speed is known."""
+    """`tonight`: bytes to read, rounded up. `complete`: when all will have been read within the period, None if never.
+
+    `keeps`: whether the period can be kept, None while no speed is known.
+    """
 
     tonight: int
     share: float
@@ -69,7 +72,7 @@ def coverage(
         tonight=rounded_up(store.fresh + due),
         share=_share(store, now - period),
         oldest=(_EPOCH + dt.timedelta(days=min(age.day for age in store.ages))).date() if store.ages else None,
-        complete=_complete(store.fresh, room, openings),
+        complete=_complete(store, period, room, openings, now),
         keeps=None if room is None else needed <= room,
         rate_needed=rounded_up(round(needed / max(seconds, 1))),
     )
@@ -105,9 +108,14 @@ def _share(store: Store, since: dt.datetime) -> float:
     return sum(age.bytes for age in store.ages if age.day >= first) / total if total else 1.0
 
 
-def _complete(fresh: int, room: float | None, openings: Sequence[Opening]) -> dt.datetime | None:
-    """At which opening the last object will have been read for the first time; none when that is beyond the period."""
-    if not room:
-        return None
-    nights = max(1, -(-fresh // max(1, int(room))))
-    return openings[nights - 1].opens if nights <= len(openings) else None
+def _complete(
+    store: Store, period: dt.timedelta, room: float | None, openings: Sequence[Opening], now: dt.datetime
+) -> dt.datetime | None:
+    """After which opening all will have been read within the period; that is by the last one of a period, or never."""
+    deadlines = _deadlines(store.ages, period)
+    ends = [now, *(one.closes for one in openings)] if room else [now]
+    for nights, at in enumerate(ends):
+        left = nights * (room or 0) - store.fresh
+        if left >= 0 and all(total <= left or at < day for total, day in deadlines):
+            return at
+    return None

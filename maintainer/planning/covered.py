@@ -13,7 +13,7 @@ WITHIN = "coverage-within"
 
 
 class Covered(Value):
-    """How much of a store was read within its period. `complete`: when every object will have been read once.
+    """How much of a store was read within its period. `complete`: when all of it will have been.
 
     `keeps`: whether the period can be kept, None while no speed is known; `rate_needed` in bytes a second.
     """

@@ -49,8 +49,50 @@ def test_whether_the_period_can_be_kept(speed: int, keeps: bool) -> None:  # noq
 def test_when_every_object_will_have_been_read() -> None:
     """At 1 MB a second and 70 % of an hour a night, 10 GB take four nights."""
     found = coverage(Store(10 * GB, [], 10**6), MONTH, HOUR, nightly(), NOW)
-    assert found.complete == NOW + dt.timedelta(days=3)
+    assert found.complete == NOW + dt.timedelta(days=3, hours=4)
     assert coverage(Store(10**15, [], 10**6), MONTH, HOUR, nightly(), NOW).complete is None
+
+
+@pytest.mark.parametrize("speed", [None, 10**6])
+def test_what_was_all_read_within_the_period_is_complete_now(speed: int | None) -> None:
+    """Whether a speed is known or not."""
+    assert coverage(Store(0, [Age(TODAY - 20, 5 * GB)], speed), MONTH, HOUR, nightly(), NOW).complete == NOW
+    assert coverage(Store(0, [], speed), MONTH, HOUR, nightly(), NOW).complete == NOW
+
+
+def test_what_is_overdue_is_read_again_before_all_is_complete() -> None:
+    """Two nights for what is overdue; what comes due meanwhile counts as well."""
+    overdue, soon, young = Age(TODAY - 40, 4 * GB), Age(TODAY - 28, 4 * GB), Age(TODAY - 1, 4 * GB)
+    assert coverage(Store(0, [overdue], None), MONTH, HOUR, nightly(), NOW).complete is None
+    for ages, nights in (([overdue, young], 2), ([overdue, soon, young], 4), ([soon, young], 0)):
+        found = coverage(Store(0, ages, 10**6), MONTH, HOUR, nightly(), NOW)
+        assert found.complete == NOW + (dt.timedelta(days=nights - 1, hours=4) if nights else dt.timedelta(0))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 10**11)), max_size=20),
+    st.integers(0, 10**11),
+    st.integers(1, 10**8),
+)
+def test_the_prediction_comes_true(found: list[tuple[int, int]], fresh: int, speed: int) -> None:
+    """Read as much as there is time for each night, the fresh first: it is complete at that night's end, not before."""
+    store = Store(fresh, [Age(TODAY - days, size) for days, size in found], speed)
+    predicted = coverage(store, MONTH, HOUR, nightly(), NOW).complete
+    unread, queue = fresh, [[age.day, age.bytes] for age in sorted(store.ages)]
+    ends = [NOW, *(one.closes for one in nightly())]
+    for at in ends:
+        left = 0.0 if at == NOW else speed * 0.7 * 3600
+        read = min(left, unread)
+        unread, left = unread - read, left - read
+        for item in queue:
+            again = min(left, item[1]) if item[0] < TODAY + 1 else 0
+            item[1], left = item[1] - again, left - again
+        overdue = [day for day, size in queue if size and dt.datetime.fromtimestamp(day * 86400, dt.UTC) + MONTH <= at]
+        if not unread and not overdue:
+            assert predicted == at
+            return
+    assert predicted is None
 
 
 @settings(deadline=None, max_examples=40)

@@ -200,6 +200,17 @@ def test_a_quota_takes_the_oldest(node: OwnNode) -> None:
         assert opened.execute("SELECT key FROM objects ORDER BY looked DESC LIMIT 1").fetchone() == (4,)
 
 
+def test_what_is_new_is_read_first_and_whatever_the_quota_is(node: OwnNode) -> None:
+    """It has its baseline in the first night in which there is time for it."""
+    learn(node, *map(row, range(3)), through=3)
+    read(node)
+    learn(node, *map(row, range(6)))
+    answer = read(node, bytes=0)
+    assert (answer["stopped"], answer["objects"]) == ("quota", 3)
+    seen = look(node)["ledger"]
+    assert (seen["fresh_objects"], seen["verified"]) == (0, {"archive": 4, "baseline": 0, "baselined": 2})
+
+
 @pytest.mark.parametrize("seconds", [0, -3600], ids=["in the same second", "after the clock was set back"])
 def test_the_next_night_reads_again_whatever_the_clock_says(node: OwnNode, seconds: int) -> None:
     """What was read in the night before is due again also when its time is this moment, or still to come."""
