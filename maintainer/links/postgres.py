@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -44,8 +45,7 @@ class ReadingSession(Session):
             raise CouldNotLook(
                 f"a query answered more than {at_most:,} rows", where=self.node, hint="ask for less, or in parts"
             )
-        rows: list[dict[str, Any]] = to_jsonable_python(found, fallback=str, inf_nan_mode="strings", bytes_mode="hex")
-        return rows
+        return found
 
     @contextlib.contextmanager
     def _read_only(self, timeout: timedelta) -> Iterator[None]:
@@ -73,8 +73,6 @@ class ReadingSession(Session):
         with self._connection.cursor() as cursor:
             stream: Any = cursor.stream(text.encode(), parameters or None, size=_CHUNK_ROWS)
             with contextlib.closing(stream):
-                for row in stream:
-                    found.append(row)
-                    if len(found) > at_most:
-                        break
+                while len(found) <= at_most and (chunk := list(islice(stream, _CHUNK_ROWS))):
+                    found += to_jsonable_python(chunk, fallback=str, inf_nan_mode="strings", bytes_mode="hex")
         return found

@@ -27,6 +27,13 @@ NO_SETTINGS: Mapping[Setting, int | str] = MappingProxyType({})
 class ActingSession(Session):
     """For steps: one statement at a time, outside any transaction block, watched by a session beside it."""
 
+    _watching: WatchingSession | None = None
+
+    def close(self) -> None:
+        if self._watching is not None:
+            self._watching.close()
+        super().close()
+
     def perform(
         self,
         text: str,
@@ -43,25 +50,19 @@ class ActingSession(Session):
             LinkLost: the connection broke, so that nobody knows.
         """
         begun = time.monotonic()
-        with WatchingSession(self._tunnel, self._database, self._run) as watching, self._remarks() as remarks:
-            watch = self._watch(watching, text, tell)
-            self._send(text, timeout, settings, watch, watching)
+        with self._remarks() as remarks:
+            self._send(text, timeout, settings, self._watch(text, tell))
         if sqlstate.LOCK_NOT_AVAILABLE in remarks:
             what, hint = sqlstate.sentence(sqlstate.LOCK_NOT_AVAILABLE, self.node, self._database)
             raise GaveWay(f"{what}, and a table was skipped", where=self.node, hint=hint)
         return {"seconds": round(time.monotonic() - begun, 3), "notices": len(remarks)}
 
-    def _watch(self, watching: WatchingSession, text: str, tell: Tell) -> Watch:
-        return Watch(watching, self._connection.info.backend_pid, text, tell, self.cancel)
+    def _watch(self, text: str, tell: Tell) -> Watch:
+        if self._watching is None or not self._watching.alive():
+            self._watching = WatchingSession(self._tunnel, self._database, self._run)
+        return Watch(self._watching, self._connection.info.backend_pid, text, tell, self.cancel)
 
-    def _send(
-        self,
-        text: str,
-        timeout: timedelta,
-        settings: Mapping[Setting, int | str],
-        watch: Watch,
-        watching: WatchingSession,
-    ) -> None:
+    def _send(self, text: str, timeout: timedelta, settings: Mapping[Setting, int | str], watch: Watch) -> None:
         kept = min(_TO_TIDY_UP, timeout / 10) if rebuilt_index(text) else timedelta(0)
         rebuild: Rebuild | None = None
         try:
@@ -75,7 +76,7 @@ class ActingSession(Session):
             if lost := self.lost(error):
                 raise lost from None
             failure = self._failure(error, watch.gave_way)
-            failure.what += self._tidied_up(rebuild, kept, watching) if rebuild else ""
+            failure.what += self._tidied_up(rebuild, kept) if rebuild else ""
             raise failure from None
 
     def _limit(self, text: str, timeout: timedelta, settings: Mapping[Setting, int | str]) -> None:
@@ -90,16 +91,16 @@ class ActingSession(Session):
             return GaveWay(gave_way, where=self.node)
         return explained(GaveWay if error.sqlstate in GIVING_WAY else ActionFailed, error, self.node, self._database)
 
-    def _tidied_up(self, rebuild: Rebuild, within: timedelta, watching: WatchingSession) -> str:
+    def _tidied_up(self, rebuild: Rebuild, within: timedelta) -> str:
         """Drop what the rebuild has left, and say so."""
         try:
             names = rebuild.left(self._connection)
             for name in names:
                 text = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
                 self._limit(text, within, NO_SETTINGS)
-                with self.no_longer_than(within), self._watch(watching, text, to_nobody):
+                with self.no_longer_than(within), self._watch(text, to_nobody):
                     self._connection.execute(text.encode(), binary=True)
-        except psycopg.Error:
+        except (psycopg.Error, MaintainerError):
             return "; what it had built may lie there, unfinished: the next run finds it"
         return f"; what it had built was dropped: {', '.join(names)}" if names else ""
 
