@@ -25,6 +25,7 @@ BENCHES = {
     "store_ledger": 600,
     "store_network": 600,
     "outage": 900,
+    "store_service": 900,
     "fleet": 1200,
 }
 """The modules, cheapest first, and how many seconds each may take."""
