@@ -24,6 +24,8 @@ BENCHES = {
     "store_verify": 180,
     "store_ledger": 600,
     "store_network": 600,
+    "db_observe": 300,
+    "db_maintenance": 600,
     "outage": 900,
     "store_service": 900,
     "fleet": 1200,
