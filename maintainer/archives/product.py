@@ -20,6 +20,7 @@ class ArchiveProduct:
             those of which it cannot be said that it does not: what is not answered is an orphan.
         copies_sql: takes `%(uids)s` (text[]), SOP instance UIDs; answers each file that holds one of them:
             `sop_instance_uid`, `path`, `size`, `algorithm`, `digest`, as above.
+            All queries are empty for a product without an index: its store is learnt by walking it.
         unjudged_sql: answers rows of `what`, `storage` and `objects`: how many entries of the index are not in
             `objects_sql` because no file can be held against them, and what the archive itself reports of its objects.
             Empty where there is no such thing.
@@ -35,6 +36,10 @@ class ArchiveProduct:
     unjudged_sql: str = ""
     has_storages: bool = False
     not_objects: tuple[str, ...] = ()
+
+    @property
+    def has_index(self) -> bool:
+        return bool(self.objects_sql)
 
     @property
     def queries(self) -> tuple[str, ...]:

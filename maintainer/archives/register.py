@@ -10,7 +10,9 @@ _NOT_OBJECTS: dict[str, tuple[str, ...]] = {
     "dcm4chee": ("NO_MOUNT",),  # lies in a storage's folder while nothing is mounted over it
     "orthanc": (),
     "practice": ("*.part",),  # objects that are still being received
+    "tree": (),
 }
+_WITHOUT_INDEX = frozenset({"tree"})
 _HAVE_STORAGES = frozenset({"dcm4chee"})
 _NOTHING_UNJUDGED = frozenset({"practice"})
 
@@ -30,13 +32,14 @@ def product(name: str) -> ArchiveProduct:
     >>> product("practice").objects_sql.startswith("-- Answers:")
     True
     """
+    has_index = name not in _WITHOUT_INDEX
     return ArchiveProduct(
         name=name,
         not_objects=_NOT_OBJECTS[name],
-        objects_sql=_sql(f"{name}_objects.sql"),
-        known_sql=_sql(f"{name}_known.sql"),
-        copies_sql=_sql(f"{name}_copies.sql"),
-        unjudged_sql="" if name in _NOTHING_UNJUDGED else _sql(f"{name}_unjudged.sql"),
+        objects_sql=_sql(f"{name}_objects.sql") if has_index else "",
+        known_sql=_sql(f"{name}_known.sql") if has_index else "",
+        copies_sql=_sql(f"{name}_copies.sql") if has_index else "",
+        unjudged_sql=_sql(f"{name}_unjudged.sql") if has_index and name not in _NOTHING_UNJUDGED else "",
         has_storages=name in _HAVE_STORAGES,
     )
 

@@ -9,7 +9,8 @@ from maintainer.inventory_file.problems import At, Problem
 from maintainer.model.inventory import Role
 from maintainer.model.task import AnyTask
 
-_COMPARED = frozenset({Role.DATABASE, Role.STORE})
+_WITHIN = "verify_all_within"
+"""A task with this setting compares stores."""
 
 
 def check_storages(draft: Draft, _: Mapping[str, AnyTask]) -> Iterator[Problem]:
@@ -31,17 +32,27 @@ def check_storages(draft: Draft, _: Mapping[str, AnyTask]) -> Iterator[Problem]:
 
 
 def check_indexes(draft: Draft, register: Mapping[str, AnyTask]) -> Iterator[Problem]:
-    """A store that nobody compares, because its index cannot be asked, would look as if it were looked after."""
-    for name, settings in draft.tables("tasks"):
-        if name not in register or not register[name].roles >= _COMPARED or settings.get("nodes") is not None:
+    """A store that nobody compares, because there is nothing to compare it with, would look as if it were."""
+    for task, settings in draft.tables("tasks"):
+        if task not in register or _WITHIN not in register[task].params.model_fields:
             continue
-        stores = {node for node, _ in draft.tables("nodes") if draft.table("nodes", node, "store")}
-        without = {node for node in stores if Role.DATABASE not in draft.roles(node)}
-        if without != stores:
-            yield from (
-                Problem(path=("nodes", node, "store"), at=At.TABLE, what=_not_asked(name, node))
-                for node in sorted(without)
-            )
+        for node, path in _stores(draft, settings.get("nodes")):
+            archive = draft.text(*path, "archive")
+            if archive not in names():
+                continue
+            within = {**settings, **draft.table("nodes", node, "tasks", task)}.get(_WITHIN)
+            if product(archive).has_index and Role.DATABASE not in draft.roles(node):
+                yield Problem(path=path, at=At.TABLE, what=_not_asked(task, node))
+            elif not product(archive).has_index and within is None:
+                yield wrong_value((*path, "archive"), _not_remembered(archive, task, node))
+
+
+def _stores(draft: Draft, chosen: object) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Give each node with a store on which a task runs: all, or those of its `nodes`."""
+    for node, _table in draft.tables("nodes"):
+        path = ("nodes", node, "store")
+        if draft.table(*path) and (not isinstance(chosen, list) or node in chosen):
+            yield node, path
 
 
 def _check_overlaps(draft: Draft, node: str) -> Iterator[Problem]:
@@ -62,4 +73,11 @@ def _not_asked(task: str, node: str) -> str:
         f"{task} cannot hold this store against its index: [nodes.{node}.database] is missing, and only an index in"
         " PostgreSQL can be read (Orthanc locks its SQLite index for itself); write that section, or `nodes` in"
         f" [tasks.{task}]"
+    )
+
+
+def _not_remembered(archive: str, task: str, node: str) -> str:
+    return (
+        f"{archive} has no index to compare files with, only what is remembered of them: write {_WITHIN} in"
+        f" [tasks.{task}] or [nodes.{node}.tasks.{task}]"
     )

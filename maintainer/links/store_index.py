@@ -40,6 +40,10 @@ class Sums(NamedTuple):
 
 
 class Index:
+    """`lists`: whether there is an index that says which objects there should be."""
+
+    lists = True
+
     def __init__(self, archive: ArchiveProduct, rows: Rows) -> None:
         self._archive, self._rows = archive, rows
 
@@ -97,3 +101,19 @@ class Index:
 
     def _asked(self, text: str, after: int, limit: int, **more: int) -> list[dict[str, Any]]:
         return self._rows(text, {"after": after, "limit": limit, **more})
+
+
+class NoIndex(Index):
+    """In place of an index for a plain tree of files: what was there before is missed, whoever removed it."""
+
+    lists = False
+
+    def arrived(self, after: int) -> Arrived:  # noqa: ARG002 (the walk on the node finds out)
+        return Arrived(0, 0, all=False)
+
+    def knows(self, paths: list[str]) -> set[str]:
+        return set(paths)
+
+
+def index_of(archive: ArchiveProduct, rows: Rows) -> Index:
+    return (Index if archive.has_index else NoIndex)(archive, rows)

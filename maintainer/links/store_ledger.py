@@ -16,7 +16,7 @@ from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
 from maintainer.links.operation import Cancelled, carry_out
-from maintainer.links.store_index import PAGE, Arrived, Index, Rows, Sums
+from maintainer.links.store_index import PAGE, Arrived, Rows, Sums, index_of
 from maintainer.links.store_suspects import Suspects
 from maintainer.model.plan import VerifyStore
 
@@ -45,7 +45,7 @@ def seen(archive: ArchiveProduct, rows: Rows, ask: Ask) -> JsonValue:
     answer = dict(ask("store-ledger", {}))
     ledger, silent = answer["ledger"], ""
     try:
-        arrived = Index(archive, rows).arrived(ledger["last_key"] if ledger else 0)
+        arrived = index_of(archive, rows).arrived(ledger["last_key"] if ledger else 0)
     except CouldNotLook as error:
         if ledger is None or isinstance(error, LinkLost | NodeUnreachable):
             raise
@@ -94,7 +94,7 @@ class _Night:
     def __init__(self, link: NodeLink, look: Looks, action: VerifyStore, step: str, timeout: timedelta) -> None:
         self._link, self._action, self._step = link, action, step
         self._deadline = Deadline(timeout)
-        self._index, self._ask = Index(look.archive, look.rows), look.ask
+        self._index, self._ask = index_of(look.archive, look.rows), look.ask
         self._knows_all = self._is_open = False
         self._compared: int | None = None
         self._learnt = {"new": 0, "replaced": 0, "gone": 0}
@@ -157,15 +157,19 @@ class _Night:
             "grace_seconds": self._action.grace.total_seconds(),
             "lost_share": self._action.lost_share,
         }
+        if not self._index.lists:
+            request["adopt"] = True
         if (dicom := self._link.node.dicom) is not None:
             request["pause"] = {"port": dicom.port, "above": self._action.pause_above}
         seconds = max(1.0, self._deadline.left - keep)
         self._is_open = True
         time = timedelta(seconds=seconds)
         try:
-            return carry_out(self._link, operation, "store-read", request, time, resumable=True)
+            answer: dict[str, Any] = carry_out(self._link, operation, "store-read", request, time, resumable=True)
         except Cancelled:
             return _STOPPED
+        self._learnt["new"] += answer.get("adopted", 0)
+        return answer
 
     def _were_deleted(self, missing: Sequence[tuple[int, str]]) -> bool:
         """Let the ledger forget what the archive deleted while it was read; answers whether to read again.
@@ -186,6 +190,9 @@ class _Night:
         Of a comparison that takes longer than there is time for, a part is done each night. But something is compared
         before anything is learnt: another index is found out before its objects are taken for new ones.
         """
+        if not self._index.lists:
+            self._knows_all = True
+            return
         left = self._deadline.left
         known = self._ask("store-sums", {})
         self._compare(known, left * (1 - TO_COMPARE))
@@ -255,7 +262,7 @@ class _Night:
     def _about_objects(self, objects: Sequence[Sequence[Any]]) -> dict[str, JsonValue]:
         listed = self._index.knows([path for _, path, _ in objects])
         for key, path, verdict in objects:
-            if path in listed and verdict in _CONTENT and self._asked < ASKED_AGAIN:
+            if path in listed and verdict in _CONTENT and self._index.lists and self._asked < ASKED_AGAIN:
                 self._asked += 1
                 self._tell(key - 1, key, self._index.row(key))
         return {

@@ -90,6 +90,7 @@ class StoreReadAnswer(Value):
     pauses: Count = 0
     paused_seconds: Annotated[float, Field(ge=0)] = 0.0
     paused_because: Literal["", "images-move", "associations-open"] = ""
+    adopted: Count = 0
 
 
 class StoreSettled(Value):

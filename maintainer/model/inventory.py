@@ -159,7 +159,9 @@ StorageFolder = Annotated[
 class Store(Value):
     """The folder of DICOM objects. There is no verb in this product that writes to it."""
 
-    archive: Literal["dcm4chee", "orthanc", "practice"] = Field(description="the product whose index lists the objects")
+    archive: Literal["dcm4chee", "orthanc", "practice", "tree"] = Field(
+        description="the product whose index lists the objects; tree: there is no index, every file is one"
+    )
     path: AbsolutePath = Field(description="folder of the objects on the node; it is only ever read")
     storages: dict[StorageId, StorageFolder] = Field(
         {},

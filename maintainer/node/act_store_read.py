@@ -3,7 +3,9 @@
 Request {"bytes", "rate", "threads", "walk", "grace_seconds", "lost_share", "pause"}: `bytes` is tonight's quota and
 `rate` the most bytes a second, null for no limit but the time; without `walk`, no files are looked for that nobody
 knows. `pause` is {"port", "above"}: nothing is read while more than `above` bytes a second move over that port; it may
-be left out. Answers {"stopped", "objects", "bytes", "seconds", "files", "files_complete", "proof"}; `stopped` is
+be left out. With `adopt`, which may be left out, the store is a plain tree of files: it is walked before it is read,
+and what nobody knows is taken for an object of it, whose bytes come on top of the quota; then also {"adopted"}.
+Answers {"stopped", "objects", "bytes", "seconds", "files", "files_complete", "proof"}; `stopped` is
 nothing-left, quota, deadline, surprises (then also {"missing"}: key and path of each of at most 1000 objects, of which
 the index may say that the archive deleted them), no-store or no-proof. When there was a pause, also {"pauses",
 "paused_seconds", "paused_because"}. Launch it: it takes hours, goes on where it stopped, and gives way to all.
@@ -14,6 +16,7 @@ import json
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import BadRequest, mapping, number
 from maintainer.node.giving_way import GivingWay
+from maintainer.node.store_adopting import Adopting, missed
 from maintainer.node.store_proof import prove
 from maintainer.node.store_reading import Reading
 from maintainer.node.store_strays import Walk
@@ -24,6 +27,7 @@ _FOR_THE_WALK = 0.15
 """Part of the time that is kept to look for files that nobody knows."""
 _WORTH_MEASURING = 2.0
 _TOLD_OF = 1000
+_NOTHING_READ = {"objects": 0, "bytes": 0, "seconds": 0.0}
 
 
 def run(request, policy, deadline):
@@ -37,13 +41,16 @@ def run(request, policy, deadline):
             ledger.forget(opened, "lost")
         if proof or not policy.store.present():
             return _nothing_done(opened, proof)
-        return _work(opened, policy.store, wanted, deadline)
+        work = _work_on_tree if wanted.get("adopt") else _work
+        return work(opened, policy.store, wanted, deadline)
 
 
 def _request(request):
-    mapping(request, "request", ("bytes", "rate", "threads", "walk", "grace_seconds", "lost_share"), ("pause",))
-    if not isinstance(request["walk"], bool):
-        raise BadRequest("walk is neither true nor false")
+    always = ("bytes", "rate", "threads", "walk", "grace_seconds", "lost_share")
+    mapping(request, "request", always, ("pause", "adopt"))
+    for choice in ("walk", "adopt"):
+        if not isinstance(request.get(choice, False), bool):
+            raise BadRequest("{} is neither true nor false".format(choice))
     for limit in ("bytes", "rate"):
         if request[limit] is not None and type(number(request[limit], limit, limit == "rate", _MOST)) is not int:
             raise ValueError("{} is a whole number, or null".format(limit))
@@ -63,30 +70,67 @@ def _nothing_done(opened, proof):
         with ledger.change(opened):
             ledger.put(opened, lost="store")
     stopped = "no-proof" if proof else "no-store"
-    read = {"objects": 0, "bytes": 0, "seconds": 0.0}
-    return dict(read, stopped=stopped, files=0, files_complete=False, proof=proof[:20])
+    return dict(_NOTHING_READ, stopped=stopped, files=0, files_complete=False, proof=proof[:20])
 
 
 def _work(opened, store, wanted, deadline):
-    pause = wanted.get("pause") or {"port": None, "above": 0}
-    way = GivingWay(pause["port"], pause["above"])
-    reading = Reading(
-        opened,
-        store,
-        wanted["bytes"],
-        way.before(_Sooner(deadline, deadline.left() * _FOR_THE_WALK)),
-        rate=wanted["rate"],
-        threads=int(wanted["threads"]),
-        lost_share=wanted["lost_share"],
-    )
-    seconds = reading.run()
-    # Of a night that was used up, the pauses count: its time was worth no more.
-    at_work = seconds if reading.stopped == "deadline" else seconds - way.seconds
+    way = _way(wanted)
+    reading = _reading(opened, store, wanted, way.before(_Sooner(deadline, deadline.left() * _FOR_THE_WALK)))
+    at_work, seconds = _read(reading, way)
     walk = Walk(opened, store, wanted["grace_seconds"], way.before(deadline))
     if wanted["walk"] and reading.stopped != "surprises":
         walk.run()
     with ledger.change(opened):
         _remember(opened, reading, walk, at_work)
+    return _answer(reading, seconds, walk, way)
+
+
+def _work_on_tree(opened, store, wanted, deadline):
+    """What is new is learnt first, so that the first night already reads."""
+    lost = missed(opened, store, wanted["lost_share"], deadline)
+    if lost:
+        with ledger.change(opened):
+            ledger.put(opened, stopped="surprises", lost="surprises {} of {}".format(*lost))
+        return dict(_NOTHING_READ, stopped="surprises", missing=[], files=0, files_complete=False, proof=[])
+    way = _way(wanted)
+    sooner = _Sooner(deadline, deadline.left() * (1 - _FOR_THE_WALK))
+    walk = Adopting(opened, store, wanted["grace_seconds"], way.before(sooner))
+    if wanted["walk"]:
+        walk.run()
+    reading = _reading(opened, store, wanted, way.before(deadline), more=walk.bytes)
+    at_work, seconds = _read(reading, way)
+    with ledger.change(opened):
+        _remember(opened, reading, walk, at_work)
+    return dict(_answer(reading, seconds, walk, way), adopted=walk.objects)
+
+
+def _way(wanted):
+    pause = wanted.get("pause") or {"port": None, "above": 0}
+    return GivingWay(pause["port"], pause["above"])
+
+
+def _reading(opened, store, wanted, deadline, more=0):
+    """`more`: bytes that were not known of when the quota was set."""
+    return Reading(
+        opened,
+        store,
+        None if wanted["bytes"] is None else wanted["bytes"] + more,
+        deadline,
+        rate=wanted["rate"],
+        threads=int(wanted["threads"]),
+        lost_share=wanted["lost_share"],
+    )
+
+
+def _read(reading, way):
+    """Read; answers for how many seconds, and how many it took."""
+    paused = way.seconds
+    seconds = reading.run()
+    # Of a night that was used up, the pauses count: its time was worth no more.
+    return seconds if reading.stopped == "deadline" else seconds - (way.seconds - paused), seconds
+
+
+def _answer(reading, seconds, walk, way):
     answer = {"stopped": reading.stopped, "objects": reading.objects, "bytes": reading.bytes}
     answer.update(_paused(way), **_missed(reading))
     return dict(answer, seconds=round(seconds, 3), files=walk.files, files_complete=walk.complete, proof=[])

@@ -34,6 +34,11 @@ def learn(opened, after, through, objects):
     return {"new": len(new), "replaced": len(changed), "gone": len(gone)}
 
 
+def adopt(opened, key, path, size, kind):
+    """Take in an object that no index lists."""
+    opened.execute(_INSERT, (key, *indexed(path, size, kind, "sha256", None), ledger.next_turn(opened), *_UNREAD))
+
+
 def forget(opened, keys):
     for statement in ("DELETE FROM objects WHERE key = ?", "DELETE FROM deviations WHERE key = ?"):
         opened.executemany(statement, [(key,) for key in keys])

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from typing import Container
+from typing import Container, Dict
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.observe_store_list import Listing
@@ -16,7 +16,8 @@ class Walk:
     """`complete` when the walk came to the last file of the store; else the next one goes on where it stopped."""
 
     def __init__(self, opened, store, grace, deadline):
-        self.files, self.skipped, self.complete = 0, {}, False
+        self.files, self.complete = 0, False
+        self.skipped: Dict[str, int] = {}
         self._opened, self._store, self._grace, self._deadline = opened, store, grace, deadline
         self._known: Container[str] = ()
 
@@ -37,15 +38,21 @@ class Walk:
         listing.add_folder(top, "", ledger.get(self._opened, _AFTER) or "", 0)
         for path in listing.files:
             if path not in self._known:
-                self._opened.execute("INSERT OR IGNORE INTO strays VALUES (?, ?, 0)", (path, ledger.now()))
+                self._found(top, path)
         self.files += len(listing.files)
         for why, count in listing.skipped.items():
-            self.skipped[why] = self.skipped.get(why, 0) + count
+            self._skip(why, count)
         self.complete = not listing.more
         if self.complete:
             ledger.forget(self._opened, _AFTER)
         elif listing.files:
             ledger.put(self._opened, **{_AFTER: listing.files[-1]})
+
+    def _found(self, _top, path):
+        self._opened.execute("INSERT OR IGNORE INTO strays VALUES (?, ?, 0)", (path, ledger.now()))
+
+    def _skip(self, why, count):
+        self.skipped[why] = self.skipped.get(why, 0) + count
 
     def _forget_what_is_no_stray(self, top):
         """What has been indexed or removed since."""

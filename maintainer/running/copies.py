@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from maintainer.archives.register import product
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Finding
@@ -45,7 +46,8 @@ class Copies:
 
     def added_to(self, findings: tuple[Finding, ...], assignment: Assignment, observer: _Sees) -> tuple[Finding, ...]:
         """Say in each finding about a damaged object what the partners have of it, unless a person knows it already."""
-        partners = [name for name in self.inventory.partners(assignment.node) if self._keeps_objects(name)]
+        names = self.inventory.partners(assignment.node) if self._has_index(assignment.node) else ()
+        partners = [name for name in names if self._has_index(name)]
         keys = [one.indexed_as for one in findings if one.indexed_as is not None and one.acknowledged is None]
         if not partners or not keys:
             return findings
@@ -54,9 +56,10 @@ class Copies:
             self._ask(new, partners, assignment, observer)
         return tuple(self._told(one, assignment.node, partners) for one in findings)
 
-    def _keeps_objects(self, name: str) -> bool:
+    def _has_index(self, name: str) -> bool:
+        """Whether there is one to be asked; in a plain tree of files nobody knows where an instance is."""
         node = self.inventory.nodes[name]
-        return node.store is not None and node.database is not None
+        return node.store is not None and node.database is not None and product(node.store.archive).has_index
 
     def _told(self, finding: Finding, node: str, partners: Sequence[str]) -> Finding:
         if finding.indexed_as is None or finding.acknowledged is not None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from maintainer.archives.register import product
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Node
 from maintainer.model.service import UnitService
@@ -20,7 +21,8 @@ PACKAGES = NodeQuery(program="snapshot", request={})
 def packages_of(node: Node) -> set[str]:
     """Names that the packages of what serves there may have."""
     units = {one.unit.removesuffix(".service") for one in node.services.values() if isinstance(one, UnitService)}
-    return units | ({node.store.archive} if node.store else set())
+    archive = node.store.archive if node.store else None
+    return units | ({archive} if archive and product(archive).has_index else set())
 
 
 def database(name: str, node: Node, observer: Observer, now: datetime) -> Iterator[Examined]:
@@ -50,8 +52,8 @@ def archive(name: str, node: Node, observer: Observer) -> Iterator[Examined]:
     found = {package: version for package, version in installed.items() if package.partition(":")[0] in wanted}
     for package, version in found.items():
         yield from _package(name, package, version)
-    for product in sorted(filter(is_known, wanted - {package.partition(":")[0] for package in found})):
-        yield from objections(name, "version", [untold(product, why or "no package has its name")])
+    for one in sorted(filter(is_known, wanted - {package.partition(":")[0] for package in found})):
+        yield from objections(name, "version", [untold(one, why or "no package has its name")])
 
 
 def _package(name: str, package: str, version: str) -> Iterator[Examined]:

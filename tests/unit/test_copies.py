@@ -14,7 +14,8 @@ from maintainer.model.task import Observation, StoreCopies, StoreInstances
 from maintainer.running.copies import LONGEST, MOST_OBJECTS, Copies
 
 HERE: Any = SimpleNamespace(node="pacs-a")
-KEEPS = SimpleNamespace(store=object(), database=object())
+KEEPS = SimpleNamespace(store=SimpleNamespace(archive="practice"), database=object())
+TREE = SimpleNamespace(store=SimpleNamespace(archive="tree"), database=object())
 
 
 class Group:
@@ -79,6 +80,16 @@ def test_what_is_no_lost_object_asks_nobody() -> None:
     assert group.told(finding(None), finding(1, known=True)) == [{}, {}]
     assert Group().told(finding(1)) == [{}]
     assert group.asked == []
+
+
+def test_a_tree_of_files_is_asked_for_nothing() -> None:
+    """Without an index nobody knows which instance its damaged file is, nor where it has another one's."""
+    group = Group(b="sound", c="sound")
+    group.inventory.nodes["b"] = TREE
+    assert group.told(finding(1)) == [{"copy_on_c": "good"}]
+    group.inventory.nodes["pacs-a"] = TREE
+    assert group.told(finding(1)) == [{}]
+    assert [name for name, _ in group.asked] == ["pacs-a", "c"]
 
 
 def test_each_is_asked_for_once_in_a_run() -> None:

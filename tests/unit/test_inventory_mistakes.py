@@ -18,6 +18,9 @@ CASES = [
     for file in sorted((Path(__file__).parent / "inventory_mistakes").glob("*.toml"))
     for number, mistake in enumerate(tomllib.loads(file.read_text("utf-8"))["mistake"])
 ]
+KNOWN_HOSTS = 'known_hosts = "/etc/maintainer/known_hosts"\n'
+TREE = '[nodes.pacs-b.store]\narchive = "tree"\npath = "/srv/research"\n'
+OF_NODE = '[nodes.pacs-b.tasks.dicom-integrity]\nverify_all_within = "30d"\n'
 SECRET = "hunter2hunter2"  # noqa: S105 (a canary)
 
 
@@ -176,6 +179,9 @@ def test_the_same_text_without_a_mistake_is_accepted() -> None:
         ('address = "pacs-b.example"\n[nodes.pacs-b.ssh]\n', 'address = "10.0.0.1"\n[nodes.pacs-b.ssh]\nport = 2222\n'),
         ("dead_fraction = 0.2", 'dead_fraction = 0.2\nnodes = ["pacs-a"]'),
         ("dead_fraction = 0.2", "smallest = 0"),
+        (KNOWN_HOSTS, f'{KNOWN_HOSTS}{TREE}[tasks.dicom-integrity]\nwindow = "night"\nverify_all_within = "30d"\n'),
+        (KNOWN_HOSTS, f'{KNOWN_HOSTS}{TREE}{OF_NODE}[tasks.dicom-integrity]\nwindow = "night"\n'),
+        (KNOWN_HOSTS, f'{KNOWN_HOSTS}{TREE}[tasks.dicom-integrity]\nwindow = "night"\nnodes = ["pacs-a"]\n'),
     ],
 )
 def test_what_is_unusual_but_right_is_accepted(old: str, new: str) -> None:

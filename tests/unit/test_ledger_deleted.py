@@ -30,7 +30,7 @@ class Node:
         self.readings, self.listed = readings, listed
         self.launched: list[tuple[str, int]] = []
         self.settled: list[dict[str, Any]] = []
-        self.archive = SimpleNamespace(known_sql="", objects_sql="")
+        self.archive = SimpleNamespace(known_sql="", objects_sql="", has_index=True)
         self.stop_asked = lambda: False
 
     def rows(self, _text: str, parameters: Any) -> list[dict[str, Any]]:

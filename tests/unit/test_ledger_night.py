@@ -27,7 +27,7 @@ class Node:
 
     name, is_cut = "node", False
     node = SimpleNamespace(dicom=None)
-    archive = SimpleNamespace(known_sql="", objects_sql="")
+    archive = SimpleNamespace(known_sql="", objects_sql="", has_index=True)
 
     def __init__(self) -> None:
         self.settled: list[Any] = []

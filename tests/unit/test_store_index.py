@@ -24,7 +24,7 @@ ACTION = VerifyStore(
 )
 READ: Any = dict.fromkeys(("objects", "bytes", "files"), 1)
 READ.update(stopped="quota", seconds=1.0, files_complete=True, proof=[])
-ARCHIVE: Any = SimpleNamespace(objects_sql="listed", known_sql="known")
+ARCHIVE: Any = SimpleNamespace(objects_sql="listed", known_sql="known", has_index=True)
 SIZES = st.dictionaries(st.integers(1, 60), st.integers(0, 3), max_size=40)
 
 

@@ -46,7 +46,7 @@ class Link:
         return self.own.observe(program, **request)
 
 
-def night(link: Any, day: int) -> tuple[dict[str, Any], Any]:
+def night(link: Any, day: int, **otherwise: Any) -> tuple[dict[str, Any], Any]:
     """Do a night's work; answers what it tells, and what the ledger says then."""
     action = VerifyStore(
         night=f"2026-11-{day}T22:00:00Z",
@@ -56,7 +56,7 @@ def night(link: Any, day: int) -> tuple[dict[str, Any], Any]:
         pause_above=10**9,
         grace=timedelta(0),
         lost_share=0.5,
-    )
+    ).model_copy(update=otherwise)
     told = verify(link, link, action, f"step-{day}", MINUTE)
     return told, seen(link.archive, link.rows, link.ask)
 

@@ -1,0 +1,198 @@
+"""Nights over a plain tree of files: the node's own program on real files, and nowhere a database to be asked."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from maintainer.archives import ArchiveProduct, product_of
+from maintainer.links.node_program import NodeProgram
+from maintainer.model.inventory import Node, Store
+from tests.contract.archives.dcm4chee import image, write
+from tests.contract.archives.test_archive_ledger import deviations, night
+from tests.contract.node.own_node import OwnNode, hold, interpreters, manifest
+
+TREE = Store(archive="tree", path="/srv/tree")
+
+
+class Link:
+    """A node with a tree. `rows` is a database that there is not."""
+
+    name, is_cut = "pacs-a", False
+    node = Node.model_validate({"address": "a", "ssh": {"user": "m"}})
+
+    def __init__(self, own: OwnNode, python: str = "") -> None:
+        self.own, self._python = own, python
+
+    def program(self) -> NodeProgram:
+        return self.own.program(self._python) if self._python else self.own.program()
+
+    def stop_asked(self) -> bool:
+        return False
+
+    @property
+    def archive(self) -> ArchiveProduct:
+        return product_of(TREE)
+
+    def rows(self, _text: str, _parameters: dict[str, Any]) -> NoReturn:
+        raise AssertionError("a database was asked")
+
+    def ask(self, program: str, request: dict[str, Any]) -> Any:
+        return self.own.observe(program, **request)
+
+
+@pytest.fixture
+def tree(tmp_path: Path, zipapp: bytes) -> OwnNode:
+    """A node with a tree of ten images and one file of another kind."""
+    node = OwnNode(tmp_path, {"services": {}, "roots": {}, "not_objects": []}, zipapp)
+    node.policy["store"] = str(node.store)
+    hold(node.state)
+    for number in range(10):
+        write(node, path(number), image(number))
+    write(node, "README.txt", b"What the trial is about.\n")
+    return node
+
+
+def path(number: int) -> str:
+    return f"trial {number % 2}/IM{number:06}"
+
+
+def rewrite(node: OwnNode, name: str, content: bytes) -> None:
+    """Change a file and no time of it, as a disk does."""
+    at = (node.store / name).stat().st_mtime_ns
+    write(node, name, content)
+    os.utime(node.store / name, ns=(at, at))
+
+
+@pytest.mark.parametrize("python", ["", *interpreters()])
+def test_the_first_night_learns_and_reads(tree: OwnNode, python: str) -> None:
+    """Whatever Python the node has; nothing is written in the tree, and nothing deviates."""
+    link, before = Link(tree, python), manifest(tree.store)
+    told, answer = night(link, 24)
+    assert (told["new"], told["objects"], told["files"], told["stopped"]) == (11, 11, 11, "nothing-left")
+    assert answer["ledger"]["verified"] == {"archive": 0, "baseline": 0, "baselined": 11}
+    assert (answer["ledger"]["root"], answer["ledger"]["sealed"]) == (told["ledger_root"], True)
+    assert (deviations(answer), answer["ledger"]["skipped"]) == (set(), {})
+    assert (answer["arrived_bytes"], answer["arrived_all"], answer["silent"]) == (0, False, "")
+    assert manifest(tree.store) == before
+
+
+@pytest.mark.fault(38)
+def test_the_second_night_tells_each_damage_as_what_it_is(tree: OwnNode) -> None:
+    """All by what is remembered of the first; what came since is taken in, and what is sound proven by the first."""
+    link = Link(tree)
+    night(link, 24)
+    rewrite(tree, path(0), image(50))
+    write(tree, path(1), image(51))
+    write(tree, path(2), image(2)[:-1])
+    (tree.store / path(3)).unlink()
+    (tree.store / path(4)).unlink()
+    (tree.store / path(4)).symlink_to("IM000006")
+    rewrite(tree, "README.txt", b"What the trial is not about.\n"[:25])
+    write(tree, "new/malware", b"MZ" + image(60)[2:])
+    write(tree, "new/shapeless", image(61)[:-20])
+    write(tree, "new/sound", image(62))
+    told, answer = night(link, 25)
+    assert (told["new"], told["gone"], told["replaced"]) == (3, 0, 0)
+    assert deviations(answer) == {
+        (path(0), "bit-rot"),
+        (path(1), "modified"),
+        (path(2), "size"),
+        (path(3), "missing"),
+        (path(4), "unreadable"),
+        ("README.txt", "bit-rot"),
+        ("new/malware", "executable-preamble"),
+        ("new/shapeless", "header"),
+    }
+    assert answer["ledger"]["verified"] == {"archive": 0, "baseline": 5, "baselined": 1}
+    assert answer["ledger"]["unconfirmed"] == 0
+    for number in range(4):
+        (tree.store / path(number)).unlink(missing_ok=True)
+        write(tree, path(number), image(number))
+    _, answer = night(link, 26)
+    assert {name for name, _ in deviations(answer)} == {path(4), "README.txt", "new/malware", "new/shapeless"}
+
+
+def test_what_is_young_has_time_to_be_written(tree: OwnNode) -> None:
+    """It is taken in when it is older than the grace."""
+    link, grace = Link(tree), timedelta(seconds=3)
+    changed = (tree.store / "README.txt").stat().st_ctime
+    told, _ = night(link, 24, grace=timedelta(days=1))
+    assert (told["new"], told["objects"]) == (0, 0)
+    while time.time() < changed + 3.1:
+        time.sleep(0.1)
+    write(tree, "young", image(11))
+    told, _ = night(link, 25, grace=grace)
+    assert told["new"] == 11
+
+
+def test_what_is_no_file_is_told_and_not_followed(tree: OwnNode, tmp_path: Path) -> None:
+    """A link, a pipe, a name that is no text; of two names of one file each is an object."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret").write_bytes(image(99))
+    (tree.store / "link").symlink_to(outside)
+    (tree.store / "file").symlink_to(outside / "secret")
+    os.mkfifo(tree.store / "pipe")
+    (tree.store / os.fsdecode(b"\xff")).write_bytes(image(12))
+    (tree.store / "again").hardlink_to(tree.store / path(0))
+    told, answer = night(Link(tree), 24)
+    assert (told["new"], told["objects"]) == (12, 12)
+    assert answer["ledger"]["skipped"] == {"symlink": 2, "special": 1, "not-utf-8": 1}
+
+
+def test_a_tree_that_is_not_mounted_is_not_read(tree: OwnNode) -> None:
+    """Its folder is there and empty; the next night finds it as it was."""
+    link = Link(tree)
+    night(link, 24)
+    tree.store.rename(tree.base / "aside")
+    tree.store.mkdir()
+    told, answer = night(link, 25)
+    assert (told["stopped"], answer["store_present"], answer["ledger"]["lost"]) == ("no-store", False, "store")
+    tree.store.rmdir()
+    (tree.base / "aside").rename(tree.store)
+    _, answer = night(link, 26)
+    assert (answer["ledger"]["lost"], answer["ledger"]["verified"]["baseline"]) == ("", 11)
+
+
+@pytest.mark.fault(39)
+def test_another_tree_in_its_place_teaches_nothing(tree: OwnNode) -> None:
+    """Its files are new and would hide that all others are gone: none is taken in, and nothing is told missing."""
+    for number in range(10, 40):
+        write(tree, path(number), image(number))
+    link = Link(tree)
+    night(link, 24)
+    tree.store.rename(tree.base / "aside")
+    for number in range(5000):
+        write(tree, f"other/{number}", b"another tree")
+    told, answer = night(link, 25, lost_share=0.01)
+    assert (told["stopped"], told["new"], told["objects"]) == ("surprises", 0, 0)
+    assert (answer["ledger"]["objects"], answer["ledger"]["lost"]) == (41, "surprises 41 of 41")
+    assert deviations(answer) == set()
+
+
+def test_what_is_due_is_read_whatever_is_new(tree: OwnNode) -> None:
+    """Nobody knew of it when the quota was set: it comes on top."""
+    link = Link(tree)
+    night(link, 24)
+    write(tree, "new", image(70))
+    told, answer = night(link, 25, quota=1)
+    assert (told["stopped"], told["new"], told["objects"]) == ("quota", 1, 2)
+    assert answer["ledger"]["verified"] == {"archive": 0, "baseline": 1, "baselined": 11}
+
+
+def test_a_folder_that_may_not_be_read_is_told(tree: OwnNode) -> None:
+    """So is a file of which nothing is known yet; one that was known is unreadable."""
+    if os.getuid() == 0:
+        pytest.skip("root may read everything")
+    link = Link(tree)
+    night(link, 24)
+    write(tree, "secret", image(80))
+    for name in ("secret", path(0)):
+        (tree.store / name).chmod(0)
+    told, answer = night(link, 25)
+    assert (told["new"], answer["ledger"]["skipped"]) == (0, {"not-permitted": 1})
+    assert deviations(answer) == {(path(0), "unreadable")}
