@@ -1,0 +1,60 @@
+"""A node with a plain tree of files and no database: looked at, read for some nights, worked through by a person."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from maintainer.errors import Exit
+from tests.e2e.driver import controller, endings, findings, steps
+from tests.e2e.evidence import differences, evidence, store
+from tests.e2e.test_e2e_ledger import TASK, Nights
+from tests.practice_fixture import Practice
+
+
+@pytest.fixture
+def nights(practice: Practice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
+    """The practice PACS, of which the controller knows a copy of its store and nothing of its database."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    shutil.copytree(practice.layout.store, tmp_path / "tree")
+    me = controller(tmp_path, {"practice": practice})
+    text = re.sub(r"(?ms)^\[(nodes\.practice\.database|tasks\.db-[a-z]+)\].*?(?=^#? ?\[)", "", me.inventory.read_text())
+    text = text.replace('archive = "practice"', 'archive = "tree"')
+    me.inventory.write_text(text.replace(f'path = "{practice.layout.store}"', f'path = "{tmp_path / "tree"}"'))
+    return Nights(practice, me)
+
+
+def test_nights_over_a_tree_without_a_database(nights: Nights, tmp_path: Path) -> None:
+    """The plan leaves no trace, the first night reads all of it, and the second tells what became of it since."""
+    before = evidence(nights.practice)
+    plan = nights.plan()
+    assert differences(before, evidence(nights.practice)) == []
+    ((_, _, title),) = steps(plan)
+    assert title == "read as much of the store as the time allows, the fresh first, then the oldest reading"
+    checked = nights.me.here("check").stdout
+    assert "database" not in checked
+    assert "tree" in checked
+
+    objects = store(nights.practice)
+    run = nights.run()
+    assert [ending for *_, ending in endings(run)] == ["done"]
+    measured = run["tasks"][0]["steps"][0]["ending"]["measured"]
+    assert (measured["new"], measured["objects"], measured["stopped"]) == (116, 116, "quota")
+    assert "100% within 1h" in nights.me.here("status").stdout
+    assert store(nights.practice) == objects
+
+    modified, missing, *_ = sorted(path for path in (tmp_path / "tree").rglob("*") if path.is_file())
+    modified.write_bytes(modified.read_bytes()[:-1] + b"x")
+    missing.unlink()
+    nights.next()
+    run = nights.run()
+    told = {cause: nights.me.json("log", "reveal", name)["is"] for _, cause, name in findings(run["tasks"])}
+    assert told == {
+        "object-modified": str(modified.relative_to(tmp_path / "tree")),
+        "object-missing": str(missing.relative_to(tmp_path / "tree")),
+    }
+    for one in nights.me.json("store", "list")["findings"]:
+        assert nights.me.here("store", "ack", one["finding"]["subject"], "--why", "moved").code == Exit.FINE
+    nights.next()
+    assert nights.me.here("run", *TASK).code == Exit.FINE
