@@ -72,14 +72,14 @@ def test_the_example_task_has_its_section(site_tasks: Path) -> None:
     """The section that the page tells to write is accepted beside an inventory, and the task then runs."""
     (inventory,) = (text for text in blocks(NODE_PAGE, "toml") if "[site]" in text)
     section = (site_tasks / "inventory").read_text("utf-8")
-    tasks: Mapping[str, AnyTask] = {**register(), "db-analyze": declared_task(site_tasks)}
+    tasks: Mapping[str, AnyTask] = {**register(), "site-analyze": declared_task(site_tasks)}
     loaded = parse_inventory(f"{inventory}\n{section}", "inventory.toml", tasks)
-    assert ("pacs-a", "db-analyze") in {(one.node, one.task) for one in loaded.assignments}
+    assert ("pacs-a", "site-analyze") in {(one.node, one.task) for one in loaded.assignments}
 
 
 def test_the_example_task_keeps_to_the_sdk(site_tasks: Path) -> None:
     """A third party's task needs nothing of ours but the sdk."""
-    source = (site_tasks / "site_tasks" / "db_analyze.py").read_text("utf-8")
+    source = (site_tasks / "site_tasks" / "site_analyze.py").read_text("utf-8")
     assert set(re.findall(r"(?m)^(?:from|import) (maintainer\S*)(?: import (\w+))?", source)) == {("maintainer", "sdk")}
 
 

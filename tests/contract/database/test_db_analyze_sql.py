@@ -1,0 +1,60 @@
+"""What db-analyze sees of tables and partitioned tables on real servers, and that it is done once."""
+
+import pytest
+
+from maintainer import sdk
+from tasks.db_analyze import TABLES, DbAnalyze
+from tests.contract.database.conftest import ODD, Ask, another, decided
+from tests.contract.links.postgres_server import Postgres
+from tests.contract.links.servers import wait_for
+
+ROWS = 1000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _relations(postgres: Postgres) -> None:
+    """A table with an odd name, one that is partitioned, and kinds that are left alone."""
+    postgres.sql(
+        "CREATE TABLE odd (n int)",
+        f"ALTER TABLE odd RENAME TO {sdk.quoted(ODD)}",
+        f"INSERT INTO {sdk.quoted(ODD)} SELECT generate_series(1, 2000)",
+        f"ALTER TABLE {sdk.quoted(ODD)} OWNER TO maintainer",
+        "CREATE TABLE parts (n int) PARTITION BY RANGE (n)",
+        "CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (100000)",
+        "INSERT INTO parts SELECT generate_series(1, 2000)",
+        "ALTER TABLE parts OWNER TO maintainer",
+        "ALTER TABLE part OWNER TO maintainer",
+        "CREATE FOREIGN DATA WRAPPER nothing",
+        "CREATE SERVER elsewhere FOREIGN DATA WRAPPER nothing",
+        "CREATE FOREIGN TABLE abroad (n int) SERVER elsewhere",
+    )
+
+
+def seen(ask: Ask) -> dict[str, int]:
+    query = sdk.SqlQuery(text=TABLES, parameters={"at_least": ROWS})
+    return {row["name"]: row["changed_rows"] for row in ask(query)}
+
+
+def due(ask: Ask) -> dict[str, str]:
+    decision = decided(DbAnalyze(), ask, at_least=ROWS)
+    steps = decision.steps if isinstance(decision, sdk.Steps) else ()
+    return {step.subject: step.action.text for step in steps if isinstance(step.action, sdk.Sql)}
+
+
+def test_what_has_changed_is_analyzed_once(postgres: Postgres, ask: Ask) -> None:
+    """Tables, partitions and the partitioned table; not the foreign one, not another session's temporary one."""
+    with another(postgres, "CREATE TEMP TABLE mine AS SELECT n FROM generate_series(1, 2000) AS n"):
+        wait_for(lambda: {ODD, "part", "parts"} <= seen(ask).keys(), 60)
+        assert not {"abroad", "mine"} & seen(ask).keys()
+    first = due(ask)
+    assert {f'table "public".{sdk.quoted(ODD)}', 'table "public"."part"', 'table "public"."parts"'} <= set(first)
+    postgres.sql(*first.values())
+    wait_for(lambda: not due(ask), 60)
+
+
+def test_what_changes_in_partitions_counts_for_their_table(postgres: Postgres, ask: Ask) -> None:
+    """It is due when its partitions are, and analyzing it analyzes them."""
+    postgres.sql("ANALYZE parts", "INSERT INTO parts SELECT generate_series(1, 2000)")
+    wait_for(lambda: {"part", "parts"} <= seen(ask).keys(), 60)
+    postgres.sql("ANALYZE (SKIP_LOCKED) parts")
+    wait_for(lambda: not {"part", "parts"} & seen(ask).keys(), 60)
