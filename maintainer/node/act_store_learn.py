@@ -1,8 +1,9 @@
 """Take into the ledger what the archive's index lists in one range of its keys: {"new", "replaced", "gone", "lost"}.
 
-Request {"night", "after", "through", "objects": [[key, path, size, algorithm, digest or null, kind], …], "lost_share"}:
-these and no others have after < key ≤ through. When more is replaced or gone in a night than that share of all,
-nothing of this request is kept and `lost` is true: it is more likely another database.
+Request {"night", "after", "through", "objects": [[key, path, size, algorithm, digest, kind, uid], …], "lost_share"}:
+these and no others have after < key ≤ through. `digest` is hexadecimal, or null; so is `uid`, eight bytes of a SHA-256
+of the SOP instance UID. When more is replaced or gone in a night than that share of all, nothing of this request is
+kept and `lost` is true: it is more likely another database.
 """
 
 from maintainer.node import store_ledger as ledger

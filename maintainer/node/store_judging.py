@@ -5,7 +5,9 @@ Bit rot is other content under the same size and time of change; whoever writes 
 
 from typing import Any, Dict, NamedTuple
 
-from maintainer.node.object_reading import DICOM
+from maintainer.node.object_reading import DICOM, OTHER_INSTANCE
+from maintainer.node.store_ledger import DEVIATIONS_OF_CONTENT
+from maintainer.node.store_objects import of_uid
 from maintainer.node.store_rows import ARCHIVE, BASELINE, BASELINED, UNREAD, storable
 
 OURS = "sha256"
@@ -17,6 +19,11 @@ class Judgement(NamedTuple):
     word: str = ""
     evidence: Dict[str, Any] = {}
     sound: int = UNREAD
+
+    @property
+    def has_baseline(self):
+        """Whether the content is what it was: it may have a form that it should not have, but is the instance."""
+        return self.word not in DEVIATIONS_OF_CONTENT and self.evidence.get("why") != OTHER_INSTANCE
 
 
 def algorithms(row):
@@ -51,6 +58,8 @@ def _form(row, reading):
         return "executable-preamble", _shape(row, reading)
     if row.kind == DICOM and reading.header.why:
         return "header", {"why": reading.header.why, "offset": reading.header.offset, "size": reading.size}
+    if row.kind == DICOM and row.uid and of_uid(reading.header.uid) != row.uid:
+        return "header", {"why": OTHER_INSTANCE, "size": reading.size}
     return "", {}
 
 

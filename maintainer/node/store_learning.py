@@ -45,17 +45,17 @@ def forget(opened, keys):
 
 
 def _checked(fields, after, through):
-    """Give what the ledger writes of [key, path, size, algorithm, digest, kind]."""
-    if not isinstance(fields, list) or len(fields) != 6:  # noqa: PLR2004 (as named above)
-        raise ValueError("an object is [key, path, size, algorithm, digest or null, kind]")
-    key, path, size, algorithm, digest, kind = fields
+    """Give what the ledger writes of [key, path, size, algorithm, digest, kind, uid]."""
+    if not isinstance(fields, list) or len(fields) != 7:  # noqa: PLR2004 (as named above)
+        raise ValueError("an object is [key, path, size, algorithm, digest or null, kind, uid or null]")
+    key, path, size, algorithm, digest, kind, uid = fields
     if not is_key(key) or not after < key <= through:
         raise ValueError("an object's key is a whole number within the range")
     if not isinstance(path, str) or type(size) is not int or size < 0:
         raise ValueError("an object's path is a text and its size a whole number")
     if algorithm not in ALGORITHMS or kind not in KINDS:
         raise ValueError("an object's digest is one of {}, its kind one of {}".format(ALGORITHMS, KINDS))
-    return indexed(path, size, kind, algorithm, _bytes(digest))
+    return indexed(path, size, kind, algorithm, _bytes(digest), uid=_bytes(uid))
 
 
 def _bytes(digest):

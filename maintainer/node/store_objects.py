@@ -1,12 +1,14 @@
 """An object as the ledger has it: a row, and what the columns mean that hold more than one thing."""
 
+import hashlib
 from typing import NamedTuple, Optional, Union
 
 from maintainer.node.object_reading import ALGORITHMS, KINDS
 from maintainer.node.store_rows import FIRST_DEVIATION, UNKNOWN, UNREAD, name_of, path_of
 
 _PREFIX, _OURS = 4, 32
-_NO_DIGEST = 1
+_NO_DIGEST, _NO_UID = 1, 2
+_UID = 8
 _SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
 
 
@@ -33,11 +35,11 @@ class Row(NamedTuple):
 
     @property
     def kind(self):
-        return KINDS[self.form // 2 // len(ALGORITHMS)]
+        return KINDS[self.form // 4 // len(ALGORITHMS)]
 
     @property
     def algorithm(self):
-        return ALGORITHMS[self.form // 2 % len(ALGORITHMS)]
+        return ALGORITHMS[self.form // 4 % len(ALGORITHMS)]
 
     @property
     def has_digest(self):
@@ -48,6 +50,14 @@ class Row(NamedTuple):
     def digest(self):
         """The archive's, as long as it is needed."""
         return self.proof[: _SIZES[self.algorithm]] if self.has_digest and self.mtime_ns == UNKNOWN else None
+
+    @property
+    def uid(self):
+        """As `of_uid` gives it, of the instance that the index says it is, until it was found to be that one."""
+        if self.form & _NO_UID or self.mtime_ns != UNKNOWN:
+            return None
+        first = _SIZES[self.algorithm]
+        return self.proof[first : first + _UID]
 
     @property
     def sha256(self):
@@ -64,12 +74,18 @@ class Row(NamedTuple):
         return self.proof[:_PREFIX] + sha256
 
 
-def indexed(path, size, kind, algorithm, digest):
-    """Give (name, size, form, proof) of an object that was not read yet."""
-    form = 2 * (KINDS.index(kind) * len(ALGORITHMS) + ALGORITHMS.index(algorithm))
-    whole = max(_PREFIX + _OURS, _SIZES[algorithm])
-    proof = (digest or b"")[:whole].ljust(whole, b"\0")
-    return name_of(path), size, form + (_NO_DIGEST if digest is None else 0), proof
+def indexed(path, size, kind, algorithm, digest, *, uid=None):
+    """Give (name, size, form, proof) of an object that was not read yet; `uid` as `of_uid` gives it."""
+    form = 4 * (KINDS.index(kind) * len(ALGORITHMS) + ALGORITHMS.index(algorithm))
+    form += (_NO_DIGEST if digest is None else 0) + (_NO_UID if uid is None else 0)
+    first = _SIZES[algorithm]
+    proof = (digest or b"")[:first].ljust(first, b"\0") + (uid or b"")
+    return name_of(path), size, form, proof.ljust(_PREFIX + _OURS, b"\0")
+
+
+def of_uid(uid):
+    """What is told and kept of a SOP instance UID: enough to notice another one."""
+    return hashlib.sha256(uid).digest()[:_UID]
 
 
 def is_same(known, told):

@@ -8,6 +8,7 @@ import struct
 
 from maintainer.node import state
 from maintainer.node.object_reading import DICOM, hasher
+from maintainer.node.store_objects import of_uid
 
 SOUND, BASELINE, STRAY = "aa/sound", "aa/baseline", "bb/stray"
 FAULTS = {
@@ -20,6 +21,7 @@ FAULTS = {
     "aa/modified": "modified",
     "aa/malware": "executable-preamble",
     "aa/shapeless": "header",
+    "aa/other": "header",
 }
 _PATHS = (SOUND, BASELINE, *sorted(FAULTS))
 _WITHOUT_DIGEST = (BASELINE, "aa/rotten", "aa/modified")
@@ -36,7 +38,8 @@ def plant(folder):
     for key, path in enumerate(_PATHS, 1):
         content = _as_stored(key, path)
         digest = None if path in _WITHOUT_DIGEST else hasher("md5", content).hexdigest()
-        rows.append([key, path, len(content), "md5", digest, DICOM])
+        uid = of_uid(b"2.25.1").hex() if path == "aa/other" else None
+        rows.append([key, path, len(content), "md5", digest, DICOM, uid])
         _put(folder, path, _image(0) if path == "aa/replaced" else content)
     _put(folder, STRAY, _image(0))
     return rows

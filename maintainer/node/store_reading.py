@@ -125,16 +125,14 @@ class Reading:
         self.objects += 1
         self.bytes += reading.size
         judged = judge(row, reading)
-        as_it_was = judged.word not in ledger.DEVIATIONS_OF_CONTENT
         if judged.word:
-            good = self._turn if as_it_was else row.good
+            good = self._turn if judged.has_baseline else row.good
             ledger.deviate(self._opened, row, self._turn, good, judged)
-        if as_it_was:
+        if judged.has_baseline:
             self._found_as_it_was(row, reading, judged)
-        else:
-            is_new = row.verdict < FIRST_DEVIATION
-            self.surprises += is_new
-            if is_new and judged.word == "missing":
+        elif judged.word in ledger.DEVIATIONS_OF_CONTENT and row.verdict < FIRST_DEVIATION:
+            self.surprises += 1
+            if judged.word == "missing":
                 self.missing.append([row.key, row.path])
 
     def _found_as_it_was(self, row, reading, judged):

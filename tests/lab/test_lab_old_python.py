@@ -86,7 +86,7 @@ def test_keeps_a_ledger(old: tuple[Kind, OwnNode]) -> None:
     digest = hashlib.md5(image, usedforsecurity=False).hexdigest()
     program, night = _program(node), "2026-11-24T22:00:00+00:00"
     learn: Any = {"night": night, "after": 0, "through": 1, "lost_share": 0.01}
-    program.act("store-learn", {**learn, "objects": [[1, "sound", len(image), "md5", digest, "dicom"]]}, TIME)
+    program.act("store-learn", {**learn, "objects": [[1, "sound", len(image), "md5", digest, "dicom", None]]}, TIME)
     limits: Any = {"bytes": None, "rate": None, "threads": 2, "walk": True, "grace_seconds": 0, "lost_share": 0.01}
     read: Any = program.act("store-read", limits, TIME)
     assert (read["stopped"], read["objects"], read["proof"]) == ("nothing-left", 1, [])

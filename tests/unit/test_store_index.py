@@ -1,5 +1,6 @@
 """What an index lists, asked in pieces and compared with a ledger over several nights."""
 
+import hashlib
 from collections import defaultdict
 from datetime import timedelta
 from types import SimpleNamespace
@@ -44,8 +45,9 @@ class Database:
         self.asked.append(text)
         found = [key for key in sorted(self.sizes) if key > asked["after"]][: asked["limit"]]
         if text == "listed":
-            told = {"algorithm": "md5", "digest": None, "kind": "dicom"}
-            return [{"key": key, "path": str(key), "size": self.sizes[key], **told} for key in found]
+            uids = {key: f"2.25.{key}" if key % 2 else None for key in found}
+            sizes, same = self.sizes, {"algorithm": "md5", "digest": None, "kind": "dicom"}
+            return [{"key": k, "path": str(k), "size": sizes[k], "sop_instance_uid": uids[k], **same} for k in found]
         if "GROUP BY" not in text:
             size = sum(self.sizes[key] for key in found)
             return [{"objects": len(found), "bytes": size, "reached": max(found, default=None)}]
@@ -89,6 +91,10 @@ def test_sums_are_the_same_in_pieces(sizes: dict[int, int], width: int, last_key
         assert pieces[-1][0] == last_key // width + 1
 
 
+def of_uid(key: int) -> str:
+    return hashlib.sha256(f"2.25.{key}".encode()).hexdigest()[:16]
+
+
 class Ledger:
     """A node that learns, with time for a few questions a night."""
 
@@ -122,6 +128,7 @@ class Ledger:
     def act(self, program: str, request: Any, _timeout: timedelta) -> Any:
         if program == "store-learn":
             told = {key: size for key, _, size, *_ in request["objects"]}
+            assert [uid for *_, uid in request["objects"]] == [of_uid(key) if key % 2 else None for key in told]
             kept = {key: size for key, size in self.sizes.items() if not request["after"] < key <= request["through"]}
             self.sizes = {**kept, **told}
         elif program == "store-seal" and request["compared"] is not None:

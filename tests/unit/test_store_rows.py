@@ -14,8 +14,8 @@ UUID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 SHA256 = bytes(range(32))
 
 
-def unread(digest: bytes | None, algorithm: str = "md5", kind: str = "dicom") -> Any:
-    name, size, form, proof = OBJECTS.indexed(f"0f/1e/{UUID}", 5, kind, algorithm, digest)
+def unread(digest: bytes | None, algorithm: str = "md5", kind: str = "dicom", uid: bytes | None = None) -> Any:
+    name, size, form, proof = OBJECTS.indexed(f"0f/1e/{UUID}", 5, kind, algorithm, digest, uid=uid)
     return OBJECTS.Row(1, name, size, form, proof, ROWS.NEVER, ROWS.UNKNOWN, ROWS.UNREAD, None)
 
 
@@ -39,17 +39,18 @@ def test_what_only_looks_like_one_of_orthanc_stays_text(path: str) -> None:
 def test_before_it_is_read_the_archives_digest_is_kept_then_ours(algorithm: str, size: int, kind: str) -> None:
     """What is not known yet has its place kept, so that the row takes no more bytes afterwards."""
     digest = bytes(range(100, 100 + size))
-    row = unread(digest, algorithm, kind)
-    assert (row.digest, row.sha256, row.algorithm, row.kind) == (digest, None, algorithm, kind)
+    row = unread(digest, algorithm, kind, b"12345678")
+    assert (row.digest, row.uid, row.sha256, row.algorithm, row.kind) == (digest, b"12345678", None, algorithm, kind)
     read = row._replace(proof=row.read_with(SHA256), mtime_ns=1, verdict=ROWS.ARCHIVE, looked=ROWS.NEVER + 1)
-    assert (read.digest, read.sha256, read.has_digest) == (None, SHA256, True)
+    assert (read.digest, read.uid, read.sha256, read.has_digest) == (None, None, SHA256, True)
     assert len(read.proof) <= len(row.proof)
     assert (row.good, read.good, read._replace(verdict=ROWS.FIRST_DEVIATION, noted=7).good) == (None, 257, 7)
 
 
 def test_without_a_digest_of_the_archive_there_is_none() -> None:
     """And one of zeros is one."""
-    assert (unread(None).digest, unread(None).has_digest) == (None, False)
+    assert (unread(None).digest, unread(None).uid, unread(None).has_digest) == (None, None, False)
+    assert unread(None, uid=b"12345678").uid == b"12345678"
     assert (unread(bytes(16)).digest, unread(bytes(16)).has_digest) == (bytes(16), True)
 
 

@@ -73,7 +73,8 @@ def test_a_row_takes_no_more_bytes_after_it_was_read(tmp_path: Path) -> None:
         LEDGER.prepare(opened, "/srv/store")
         uuids = [f"{number:08x}-0000-4000-8000-{number:012x}" for number in range(10_000)]
         told = [
-            [65536 * n, f"{u[:2]}/{u[2:4]}/{u}", 526_000, "md5", "ab" * 16, "dicom"] for n, u in enumerate(uuids, 1)
+            [65536 * n, f"{u[:2]}/{u[2:4]}/{u}", 526_000, "md5", "ab" * 16, "dicom", "cd" * 8]
+            for n, u in enumerate(uuids, 1)
         ]
         with LEDGER.change(opened):
             LEARN(opened, 0, 65536 * len(told), told)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import sqlite3
 import time
@@ -9,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook
@@ -24,6 +26,7 @@ EVERYTHING: dict[str, Any] = {
     "grace_seconds": 0,
     "lost_share": 0.01,
 }
+UID = bytes(pydicom.dcmread(io.BytesIO(image(0))).SOPInstanceUID, "ascii")
 NIGHT = "2026-11-24T22:00:00+00:00"
 
 
@@ -46,7 +49,7 @@ def row(number: int, **changed: Any) -> list[Any]:
     content = image(number)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest() if number < 4 else None
     fields = {"key": number + 1, "path": f"aa/{number}", "size": len(content), "algorithm": "md5", "digest": digest}
-    return list({**fields, "kind": "dicom", **changed}.values())
+    return list({**fields, "kind": "dicom", "uid": None, **changed}.values())
 
 
 def learn(node: OwnNode, *rows: list[Any], after: int = 0, through: int = 6, night: str = NIGHT) -> Any:
@@ -198,6 +201,20 @@ def test_a_quota_takes_the_oldest(node: OwnNode) -> None:
     assert (answer["stopped"], answer["objects"]) == ("quota", 1)
     with contextlib.closing(sqlite3.connect(node.state / "store-ledger.sqlite")) as opened:
         assert opened.execute("SELECT key FROM objects ORDER BY looked DESC LIMIT 1").fetchone() == (4,)
+
+
+def test_another_instance_than_the_indexs_is_told_until_it_is_that_one(node: OwnNode) -> None:
+    """Its bytes are those of the archive's digest, night after night; then the index names the instance that it is."""
+    uid, other = (hashlib.sha256(uid).digest()[:8].hex() for uid in (UID, b"1.2.3"))
+    learn(node, row(0, uid=other), row(1, uid=uid), row(4, uid=other), *map(row, (2, 3, 5)))
+    for _ in range(2):
+        read(node)
+        assert deviations(node) == {"aa/0": "header", "aa/4": "header"}
+        assert look(node)["ledger"]["deviations"][0][2]["why"] == "other-instance"
+    for size in (1, len(image(0))):
+        learn(node, row(0, uid=uid, size=size), row(1, uid=uid), row(4, uid=other), *map(row, (2, 3, 5)))
+    read(node)
+    assert deviations(node) == {"aa/4": "header"}
 
 
 def test_what_is_new_is_read_first_and_whatever_the_quota_is(node: OwnNode) -> None:
