@@ -23,6 +23,7 @@ _BATCH = 400
 _BATCH_BYTES = 64 * 1024 * 1024
 _WORTH_A_THREAD = 4 * 1024 * 1024
 _DEVIANTS = 1000
+_AT_ONCE = 100
 _SELECT = """
 SELECT key, name, size, form, proof, looked, mtime_ns, verdict,
     (SELECT good FROM deviations WHERE deviations.key = objects.key)
@@ -32,7 +33,7 @@ FROM objects
 _FRESH = "WHERE looked = ? ORDER BY key LIMIT ?"
 _DEVIANT = "WHERE key IN (SELECT key FROM deviations) AND verdict < ? AND looked < ? ORDER BY looked LIMIT ?"
 _OLDEST = "WHERE looked < ? ORDER BY looked, key LIMIT ?"
-_READ = "UPDATE objects SET looked = ?, mtime_ns = ?, proof = ? WHERE key = ?"
+_READ = "UPDATE objects SET looked = ?, mtime_ns = ?, proof = ?, verdict = coalesce(?, verdict) WHERE key = ?"
 
 
 class Pace:
@@ -69,6 +70,7 @@ class Reading:
         self._turn = NEVER
         self._deviants = _DEVIANTS
         self.missing = []
+        self._read = []
 
     def run(self):
         """Read until there is a reason to stop; answers in how many seconds."""
@@ -98,6 +100,7 @@ class Reading:
                 return
             for row, reading in hands.read(batch):
                 self._keep(row, reading)
+            self._write()
             if self._deadline.passed():
                 self.stopped = "deadline"
             elif self._is_lost():
@@ -138,11 +141,17 @@ class Reading:
     def _found_as_it_was(self, row, reading, judged):
         """The content is the archive's or our own earlier one, whatever form it has."""
         proof = row.read_with(reading.digests["sha256"])
-        self._opened.execute(_READ, (self._turn, storable(reading.mtime_ns), proof, row.key))
-        if not judged.word:
-            self._opened.execute("UPDATE objects SET verdict = ? WHERE key = ?", (judged.sound, row.key))
-            if row.verdict >= FIRST_DEVIATION:
-                self._opened.execute("DELETE FROM deviations WHERE key = ?", (row.key,))
+        sound = None if judged.word else judged.sound
+        self._read.append((self._turn, storable(reading.mtime_ns), proof, sound, row.key))
+        if sound is not None and row.verdict >= FIRST_DEVIATION:
+            self._opened.execute("DELETE FROM deviations WHERE key = ?", (row.key,))
+        if len(self._read) >= _AT_ONCE:
+            self._write()
+
+    def _write(self):
+        """Write what was found as it was, many at once: one by one, each would wait for the threads that read."""
+        self._opened.executemany(_READ, self._read)
+        self._read = []
 
     def _check_surprises(self):
         if self._is_lost():
