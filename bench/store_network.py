@@ -33,11 +33,11 @@ def fill(pacs: PracticePacs, count: int) -> None:
     preamble = bytes(128) + b"DICM\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\x00"
     rows = []
     for number in range(count):
-        content = preamble + b"\x10\x00\x20\x00LO\x08\x00%08d" % number
+        content = preamble + b"\x08\x00\x18\x00UI\x0e\x002.25.1%08d" % number
         path = f"zz/{number % 256:02x}/{number}"
         (store / path).parent.mkdir(parents=True, exist_ok=True)
         (store / path).write_bytes(content)
-        rows.append((f"2.25.{number}", path, len(content), hashlib.sha256(content).hexdigest()))
+        rows.append((f"2.25.1{number:08d}", path, len(content), hashlib.sha256(content).hexdigest()))
     with connect(pacs.layout, SUPERUSER) as database, database.cursor() as cursor:
         with cursor.copy("COPY objects (sop_instance_uid, path, size, sha256) FROM STDIN") as copy:
             for row in rows:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pydicom
 import pytest
 
 from maintainer.errors import Exit
@@ -52,14 +54,17 @@ class Nights:
         return network.bytes - before
 
     def store_many(self, count: int) -> None:
-        """Let the archive have so many small objects more, all of the same content."""
+        """Let the archive have so many small objects more, of the same content but for the SOP instance UID."""
         content = self.objects()[0].read_bytes()
+        same = str(pydicom.dcmread(io.BytesIO(content)).SOPInstanceUID)
         folder = self.practice.layout.store / "zz"
         folder.mkdir()
-        digest = hashlib.sha256(content).hexdigest()
-        rows = [(f"2.25.{number}", f"zz/{number}", len(content), digest) for number in range(count)]
-        for _, path, _, _ in rows:
-            (self.practice.layout.store / path).write_bytes(content)
+        rows = []
+        for number in range(count):
+            uid = f"2.25.1{number:0{len(same) - 6}d}"
+            another = content.replace(same.encode(), uid.encode())
+            (folder / str(number)).write_bytes(another)
+            rows.append((uid, f"zz/{number}", len(content), hashlib.sha256(another).hexdigest()))
         insert = "INSERT INTO objects (sop_instance_uid, path, size, sha256) VALUES (%s, %s, %s, %s)"
         with connect(self.practice.layout, SUPERUSER) as database, database.cursor() as cursor:
             cursor.executemany(insert, rows)
