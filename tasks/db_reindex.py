@@ -55,7 +55,8 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
         large: dict[str, int | float | str] = {"smallest": params.smallest}
         limits = {**large, "measure_up_to": params.measure_up_to}
         return {
-            "indexes": sdk.SqlQuery(text=INDEXES, parameters=large),
+            # Also those that a rebuild has made small: what it has gained is to be seen.
+            "indexes": sdk.SqlQuery(text=INDEXES, parameters={"smallest": params.smallest // SHRUNK}),
             "density": sdk.SqlQuery(text=DENSITY, parameters=limits, calls="pgstatindex(regclass)"),
             "server": sdk.SERVER,
             "horizon": sdk.HORIZON,
@@ -69,13 +70,17 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
         }
 
     def plan(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> sdk.Decision:
-        judged = [index for index in facts.indexes if index.valid and index.size >= params.smallest]
+        valid = [index for index in facts.indexes if index.valid]
+        judged = [index for index in valid if index.size >= params.smallest]
         bloated = {index.subject: reason for index in judged if (reason := _reason(index, params, facts))}
         due = sorted((one for one in judged if one.subject in bloated), key=lambda one: _gain(one, facts), reverse=True)
         permitted = [index for index in due if index.permitted]
         roomy = [index for index in permitted if not _lacks_room(index, facts)]
         findings = (*leftovers.findings(facts), *_cannot_tell(judged, facts), *_not_done(due, facts))
-        told = {"findings": findings, "measured": (*_measured(judged, facts), *leftovers.measured(facts))}
+        told = {
+            "findings": findings,
+            "measured": (*_ratios(judged, facts), *_gained(valid, facts), *leftovers.measured(facts)),
+        }
         steps = (*leftovers.drops(facts), *_confirmations(roomy, facts), *_rebuilds(roomy, bloated, params, facts))
         if not steps and len(permitted) > len(roomy):
             return NO_ROOM.model_copy(update=told)
@@ -162,12 +167,17 @@ def _confirmations(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Step]:
         )
 
 
-def _measured(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]:
-    """Best ratios, where the rows were counted lately; and what a rebuild has gained, once it is seen to be done."""
+def _ratios(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]:
+    """Best ratios, where the rows were counted lately."""
     for index in judged:
         ratio, best = index.bytes_per_row, facts.best_ratio(index)
         if ratio and not index.is_stale and (best is None or ratio < best):
             yield sdk.Measurement(name=RATIO, subject=index.build, value=round(ratio, 2))
+
+
+def _gained(valid: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]:
+    """What a rebuild has gained, once it is seen to be done."""
+    for index in valid:
         replaced, size = facts.replaced(index.subject), facts.sizes.get(index.subject)
         if replaced and size and replaced.last != index.filenode:
             gained = size.last - index.size
@@ -236,6 +246,7 @@ def _cannot_tell(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Findi
 
 ROOM = 3
 """The new index, what is sorted for it, and its WAL."""
+SHRUNK = 100
 WORTH_IT = 0.1
 """A rebuild that gave back less is not repeated because of growth: its rows have become wider."""
 NO_ROOM = sdk.Refuse(

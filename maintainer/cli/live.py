@@ -2,13 +2,14 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
 import click
 import structlog
+from pydantic import JsonValue
 
 from maintainer.cli.output import STYLES, console
 from maintainer.model.outcome import Ending, Failed, NotRun, Unknown
@@ -81,9 +82,30 @@ def told(ending: Ending) -> str:
         case NotRun(reason=reason, detail=detail):
             return f"not run ({reason.value.replace('-', ' ')}{': ' if detail else ''}{detail})"
         case _:
-            seconds, outage = ending.measured.get("seconds"), ending.measured.get("outage_seconds")
-            told_outage = f"; out of service for {outage} s" if outage is not None else ""
-            return (f"done in {seconds} s" if seconds is not None else "done") + told_outage
+            return f"done{_told_seconds(ending.measured)}{_told_gain(ending.measured)}"
+
+
+def _told_seconds(measured: Mapping[str, JsonValue]) -> str:
+    seconds, outage = measured.get("seconds"), measured.get("outage_seconds")
+    took = f" in {seconds} s" if seconds is not None else ""
+    return took + (f"; out of service for {outage} s" if outage is not None else "")
+
+
+def _told_gain(measured: Mapping[str, JsonValue]) -> str:
+    """Say what a rebuild has given back, or a check found.
+
+    >>> _told_gain({"reclaimed-bytes": 5_800_000, "reclaimed-share": 0.94})
+    '; 5.8 MB reclaimed (94%)'
+    >>> _told_gain({"checked": 212, "damaged": 1})
+    '; 212 checked, 1 damaged'
+    """
+    match measured:
+        case {"reclaimed-bytes": int() | float() as gained, "reclaimed-share": int() | float() as share}:
+            return f"; {gained / 1e6:.1f} MB reclaimed ({share:.0%})"
+        case {"checked": int() as checked, "damaged": int() as damaged}:
+            return f"; {checked} checked, {damaged} damaged"
+        case _:
+            return ""
 
 
 def _log(event: Event) -> None:

@@ -19,7 +19,6 @@ from maintainer.model.plan import (
     Refuse,
     RestartServices,
     Risk,
-    Severity,
     Step,
     Steps,
     Unseen,
@@ -27,12 +26,12 @@ from maintainer.model.plan import (
 )
 from maintainer.model.progress import Progress
 from maintainer.model.task import Assignment
-from maintainer.planning.admission import PartnerProof
 from maintainer.planning.replan import replan
 from maintainer.planning.starting import only_starts
 from maintainer.running.boot import Boot
 from maintainer.running.crew import Crew
 from maintainer.running.events import StepEnded, StepProgress, StepStarted
+from maintainer.running.partners import partner_lost
 from maintainer.running.ports import Actor, Observer
 from maintainer.running.report import StepReport
 
@@ -218,7 +217,7 @@ class Executor:
             reason = next((one.reason for one in due if one.subject == step.subject), "")
             if not reason:
                 self._keep(step, answer)
-                return done
+                return Done(measured={**_seen_of(step, answer), **done.measured})
         return Failed(error=f"still due after it was done: {reason}")
 
     def _keep(self, step: Step, answer: Answer) -> None:
@@ -249,7 +248,7 @@ class Executor:
         if isinstance(ending, NotRun) or all(step.risk is not Risk.OUTAGE for step in subject):
             return
         for lost in self._crew.gate.lost_partners(self.assignment.node):
-            self.findings.append(_partner_lost(self.assignment.node, lost))
+            self.findings.append(partner_lost(self.assignment.node, lost))
 
     def _intent_if_possible(self, step: Step) -> str:
         try:
@@ -267,14 +266,10 @@ class Executor:
         self._crew.report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
 
 
-def _partner_lost(node: str, lost: PartnerProof) -> Finding:
-    return Finding(
-        severity=Severity.CRITICAL,
-        cause="partner-lost",
-        subject=lost.node,
-        evidence={"during_outage_of": node, "why": lost.why},
-        advice=f"{lost.node} served before {node} was taken down and does not now: look at it at once",
-    )
+def _seen_of(step: Step, answer: Answer) -> dict[str, JsonValue]:
+    """What the look after a step measured of its subject, as what a rebuild has reclaimed."""
+    kept = answer.measured if step.risk is Risk.SLOWER else ()
+    return {one.name: one.value for one in kept if one.subject == step.subject}
 
 
 def _gave_way(ending: Ending) -> bool:

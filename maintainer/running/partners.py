@@ -4,6 +4,7 @@ import time
 
 from maintainer.errors import CouldNotLook
 from maintainer.model.inventory import Inventory, Node
+from maintainer.model.plan import Finding, Severity
 from maintainer.model.probes import silence
 from maintainer.planning.admission import PartnerProof
 from maintainer.running.checkup import greet
@@ -48,3 +49,13 @@ def proof(name: str, node: Node, look: Look, controller: str = "", machine: str 
     except CouldNotLook as error:
         why = error.said_of(name)
     return PartnerProof(node=name, serves=not why, why=why)
+
+
+def partner_lost(node: str, lost: PartnerProof) -> Finding:
+    return Finding(
+        severity=Severity.CRITICAL,
+        cause="partner-lost",
+        subject=lost.node,
+        evidence={"during_outage_of": node, "why": lost.why},
+        advice=f"{lost.node} served before {node} was taken down and does not now: look at it at once",
+    )

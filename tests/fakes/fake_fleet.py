@@ -29,6 +29,8 @@ from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, Room,
 
 HELLO = {"hostname": "fake", "machine_id_sha256": None, "python": "3.11.2", "user": "m", "mounts": []}
 YOUNG = {"age": 9, "multixact_age": 0, "never_analyzed": False, "of_the_system": False, "permitted": True}
+NOTHING_OF = ("checksum_failures", "collversion", "datfrozenxid", "pg_prepared", "pgstatindex", "pg_stat_replication")
+"""What no node in memory has anything of, by a word of the query for it."""
 NOW = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 
 
@@ -161,14 +163,12 @@ class FakeNode:
                 {"schema": "public", "name": name, "live_rows": 100, "dead_rows": dead, "bytes": 10**8, **YOUNG}
                 for name, dead in self.dead_rows.items()
             ]
-        if "indisready" in text:
+        if "indisready" in text or "in_work" in text:
             return self.relations
         if "amcheck" in text:
             names = ("bt_index_check", "verify_heapam")
             return [{"schema": "public", "name": name, "permitted": True} for name in names]
-        if "checksum_failures" in text or "collversion" in text:
-            return []
-        if "datfrozenxid" in text or "pg_prepared_xacts" in text:
+        if any(word in text for word in NOTHING_OF):
             return []
         server = {"standby": False, "version": 180000, "sees_all_sessions": True, "oldest_transaction_seconds": 0.0}
         return [{**server, "active_clients": self.active_clients}]

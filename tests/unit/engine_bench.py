@@ -32,6 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "service-restart": {"max_age": "30d"},
     "db-vacuum": {},
     "db-check": {},
+    "db-reindex": {},
     "disk-cleanup": {},
     "node-reboot": {},
 }
