@@ -30,6 +30,7 @@ from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
 from maintainer.planning.preparation import Preparation
+from maintainer.running.accepted import check_acceptable
 from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.checkup import Examination, examine
 from maintainer.running.copies import Copies
@@ -156,15 +157,19 @@ class Maintainer:
         with self.open_log() as log:
             return thaw(log, self.actor, group, why)
 
-    def acknowledge(self, name: str, node: str | None, who: str, why: str) -> list[Record]:
+    def acknowledge(self, name: str, node: str | None, who: str, why: str, *, accept: bool = False) -> list[Record]:
         """Note that a person knows what is found about an object: it is shown on, and alarms no longer.
 
         Raises:
-            UsageError: nothing is found about it now, or on more than one node and none is named.
+            UsageError: nothing is found about it now, or on more than one node and none is named; or it is to be
+                accepted as it is and cannot be.
         """
         with self.open_log() as log:
             about = open_about(stores(log, self.loaded.assignments), name, node)
-            return acknowledge(log, self.actor, about, Acknowledged(who=who or self.actor, at=now(), why=why))
+            if accept:
+                check_acceptable(self.inventory, about)
+            word = Acknowledged(who=who or self.actor, at=now(), why=why, accepted=accept)
+            return acknowledge(log, self.actor, about, word)
 
     @property
     def actor(self) -> str:

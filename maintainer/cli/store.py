@@ -63,14 +63,16 @@ def show(session: Session, *, pseudonym: str, as_json: bool) -> None:
 @click.option("--why", required=True, callback=not_blank, metavar="TEXT", help="What you know of it. Name no patients.")
 @click.option("--who", default="", metavar="NAME", help="Who knows it, if not you. Your login is noted as well.")
 @click.option("--node", "-n", metavar="NAME", help="Where, if on several nodes.", shell_complete=complete.nodes)
+@click.option("--accept", is_flag=True, help="It is as it should be. Only in a plain tree of files, without an index.")
 @json_option
 @click.pass_obj
-def ack(session: Session, *, pseudonym: str, why: str, who: str, node: str | None, as_json: bool) -> None:
+def ack(session: Session, *, pseudonym: str, why: str, who: str, node: str | None, accept: bool, as_json: bool) -> None:
     """Acknowledge what is found about the object PSEUDONYM: it is shown on, and changes no exit code any more.
 
-    That holds for the causes that are found now, and until the object is read as good again.
+    That holds for the causes that are found now, and until the object is read as good again. What is accepted is
+    shown until the next night, which forgets how it was: then it is gone for good, or read as a new file.
     """
-    records = session.app.acknowledge(pseudonym, node, who.strip(), why)
+    records = session.app.acknowledge(pseudonym, node, who.strip(), why, accept=accept)
     if as_json:
         written = [record.model_dump(mode="json", exclude_defaults=True) for record in records]
         emit({"format": "maintainer.log/1", "records": written})

@@ -121,6 +121,7 @@ class _Night:
             self._take_back()
         answer: dict[str, Any] = {}
         try:
+            self._forget_accepted()
             self._learn()
             answer = _STOPPED if self._link.stop_asked() else self._read(self._step, self._action.quota)
             answer = self._read_on(answer)
@@ -185,6 +186,13 @@ class _Night:
             nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
             self._act("store-settle", {**nothing, "gone": [*gone], "explained": again or len(gone) == len(missing)})
         return again
+
+    def _forget_accepted(self) -> None:
+        """Where no index says what should be there, a person does."""
+        if self._action.accepted and not self._index.lists:
+            nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
+            self._act("store-settle", {**nothing, "gone": [*self._action.accepted]})
+            self._learnt["gone"] += len(self._action.accepted)
 
     def _learn(self) -> None:
         """Tell the ledger what the index lists otherwise.

@@ -124,7 +124,8 @@ class Reboot(Value):
 class VerifyStore(Value):
     """Read what is due of the node's store and compare it with the archive's index and the node's ledger.
 
-    Only the ledger, a file of ours, is written. `night` names the opening of the window that this is done for.
+    Only the ledger, a file of ours, is written. `night` names the opening of the window that this is done for. The
+    engine writes in `accepted` what a person accepted until then, which was approved by that.
     """
 
     kind: Literal["verify-store"] = "verify-store"
@@ -135,6 +136,7 @@ class VerifyStore(Value):
     pause_above: int = Field(ge=0, description="bytes a second over the archive's DICOM port while nothing is read")
     grace: Duration = Field(description="a younger file may not be indexed yet")
     lost_share: float = Field(gt=0, le=1, description="from here on it is a lost mount or another database")
+    accepted: tuple[int, ...] = Field((), description="objects of a plain tree, by key, to be forgotten as they were")
 
 
 class ProveService(Value):
@@ -152,7 +154,7 @@ Action = Annotated[
 
 def effect(action: Action) -> dict[str, JsonValue]:
     """Everything about an action that matters to whoever approves it."""
-    return action.model_dump(mode="json", exclude={"settings"})
+    return action.model_dump(mode="json", exclude={"settings", "accepted"})
 
 
 class Risk(StrEnum):
@@ -181,11 +183,15 @@ class Severity(StrEnum):
 
 
 class Acknowledged(Value):
-    """A person's word that a finding is known. It is told all the same, and alarms nobody."""
+    """A person's word that a finding is known. It is told all the same, and alarms nobody.
+
+    `accepted`: it is as it should be, so that it need not be told any longer.
+    """
 
     who: str
     at: dt.datetime
     why: str
+    accepted: bool = False
 
 
 class Finding(Value):

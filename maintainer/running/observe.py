@@ -14,6 +14,7 @@ from maintainer.model.plan import Answer, Finding, Unseen
 from maintainer.model.task import AnyTask, Assignment, Observation, Openings, Question, asks_the_node
 from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import decide
+from maintainer.running.accepted import with_accepted
 from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.copies import Copies
 from maintainer.running.ports import Namer, Observer
@@ -69,7 +70,7 @@ class Eyes(NamedTuple):
         told = tuple(mark(assignment.node, assignment.task, one, self.clock()) for one in findings)
         if self.copies is not None:
             told = self.copies.added_to(told, assignment, one_look)
-        return answer.model_copy(update={"findings": told})
+        return with_accepted(answer.model_copy(update={"findings": told}), told)
 
     def _answer(self, assignment: Assignment, one_look: "OneLook") -> Answer:
         task, node = self.tasks[assignment.task], self.inventory.nodes[assignment.node]

@@ -54,7 +54,17 @@ def test_nights_over_a_tree_without_a_database(nights: Nights, tmp_path: Path) -
         "object-modified": str(modified.relative_to(tmp_path / "tree")),
         "object-missing": str(missing.relative_to(tmp_path / "tree")),
     }
-    for one in nights.me.json("store", "list")["findings"]:
-        assert nights.me.here("store", "ack", one["finding"]["subject"], "--why", "moved").code == Exit.FINE
+
+    for _, _, name in findings(run["tasks"]):
+        assert nights.me.here("store", "ack", name, "--why", "edited on purpose").code == Exit.FINE
     nights.next()
     assert nights.me.here("run", *TASK).code == Exit.FINE
+    assert len(findings(nights.plan()["entries"])) == 2
+    for _, _, name in findings(run["tasks"]):
+        assert nights.me.here("store", "ack", name, "--why", "edited on purpose", "--accept").code == Exit.FINE
+    nights.next()
+    run = nights.run()
+    measured = run["tasks"][0]["steps"][0]["ending"]["measured"]
+    assert (measured["gone"], measured["new"]) == (2, 1)
+    assert findings(nights.plan()["entries"]) == []
+    assert nights.me.json("log", "verify")["verified"] is True

@@ -158,7 +158,7 @@ def test_a_tree_that_is_not_mounted_is_not_read(tree: OwnNode) -> None:
     assert (answer["ledger"]["lost"], answer["ledger"]["verified"]["baseline"]) == ("", 11)
 
 
-@pytest.mark.fault(39)
+@pytest.mark.fault(40)
 def test_another_tree_in_its_place_teaches_nothing(tree: OwnNode) -> None:
     """Its files are new and would hide that all others are gone: none is taken in, and nothing is told missing."""
     for number in range(10, 40):
