@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from maintainer.cli import complete
 from maintainer.cli.output import Card, emit, json_option, show_cards, show_table
 from maintainer.cli.plan_view import show_findings
 from maintainer.cli.session import Session
@@ -12,16 +13,23 @@ from maintainer.model.values import write_duration
 
 if TYPE_CHECKING:
     from maintainer.running.standing import Status, StoreCoverage
+    from maintainer.running.trend import Trend
 
 
 @click.command()
+@click.option(
+    "--task", "-t", metavar="NAME", shell_complete=complete.tasks, help="What this task has done, and gained."
+)
 @json_option
 @click.pass_obj
-def status(session: Session, *, as_json: bool) -> None:
+def status(session: Session, task: str | None, *, as_json: bool) -> None:
     """Show the last run, what it found, and what waits for a person. Asks the log, not the nodes."""
     from maintainer.running.standing import standing  # noqa: PLC0415 (not needed for --help)
 
     app = session.app
+    if task is not None:
+        _trends(session, task, as_json=as_json)
+        return
     with app.read_log() as log:
         now = standing(log, app.loaded.assignments, datetime.now(UTC), app.at_work())
     if as_json:
@@ -32,6 +40,33 @@ def status(session: Session, *, as_json: bool) -> None:
     else:
         click.echo("No run is on record yet. `maintainer plan` shows what one would do.")
     _show_people(now)
+
+
+def _trends(session: Session, task: str, *, as_json: bool) -> None:
+    from maintainer.running.trend import trends  # noqa: PLC0415 (not needed for --help)
+
+    app = session.app
+    chosen = app.choose(window=None, nodes=(), tasks=(task,))
+    with app.read_log() as log:
+        found = trends(log, chosen, task)
+    if as_json:
+        emit(found)
+        return
+    if not found.trends:
+        click.echo(f"Nothing that {task} did is on record yet.")
+        return
+    columns = ("node", "subject", "done", "failed", "last (UTC)", "took", "reclaimed", "in all", "again by", "")
+    show_table(task, columns, [_trend(one) for one in found.trends])
+
+
+def _trend(one: "Trend") -> tuple[str, ...]:
+    took = f"{one.seconds:.1f} s" if one.seconds is not None else ""
+    gained = tuple(
+        f"{value / 1e6:.1f} MB" if value is not None else "" for value in (one.reclaimed, one.reclaimed_in_all)
+    )
+    advice = "gives nothing back: leave it out" if one.pays is False else ""
+    counts = (str(one.done), str(one.failed))
+    return one.node, one.subject, *counts, one.last[:16], took, *gained, str(one.next_by or ""), advice
 
 
 def _show_last_run(now: "Status") -> None:

@@ -34,6 +34,9 @@ def test_damage_is_found_dealt_with_and_then_gone(mended: Practice, alone: Contr
     assert [(title, ending) for _, _, title, ending in endings(run)][-2:] == REPAIRED
     assert ("practice", "index-damaged", INDEX) in findings(run["tasks"])
     assert steps(alone.json("plan", "--task", "db-check")) == []
+    trends = {one["subject"]: one for one in alone.json("status", "--task", "db-check")["trends"]}
+    assert (trends[INDEX]["done"], trends[INDEX]["failed"]) == (2, 0)
+    assert "access_log_at" in alone.here("status", "--task", "db-check").stdout
     assert alone.json("log", "verify")["verified"] is True
 
 
