@@ -13,18 +13,19 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from maintainer.intervention_log.pseudonyms import Pseudonyms
-from tests.e2e.driver import Answer
+from tests.e2e.driver import Answer, finished
 from tests.lab import breakages
 from tests.lab.condition import PREPARED_STATE
-from tests.lab.guard import STATE
+from tests.lab.controller import LONGEST
+from tests.lab.guard import STATE, Night
 from tests.lab.images import STUDY, ct_slices, send
-from tests.lab.lab import Lab
 from tests.lab.node import LabNode
 
 pytestmark = pytest.mark.timeout(600, func_only=True)
 
 RUN = ("run", "--node", "pacs-b", "--task", "dicom-integrity", "--json")
 PLAN = ("plan", *RUN[1:])
+TASK, LEDGER = "[tasks.dicom-integrity]\n", 'verify_all_within = "1h"\n'
 ZONES = ("Etc/GMT-9", "Etc/GMT-5", "Etc/GMT-1", "Etc/GMT+3", "Etc/GMT+7")
 AS_IT_CAME = {"executable-preamble": "object-executable-preamble", "not-dicom": "object-header"}
 """Bad already when it was stored, so that the archive's digest fits."""
@@ -37,6 +38,7 @@ LATER = {
     "unreadable-object": "object-unreadable",
     "orphan-file": "object-orphan",
 }
+UNITS = "systemctl list-units --plain --no-legend 'maintainer-*'"
 A_LINK = (None, "files-not-judged")  # by which one of them was replaced
 # Orthanc's own interface, asked from the node itself: it is closed to others.
 DELETE_STUDY = """
@@ -90,9 +92,9 @@ class Clinic:
 
 
 @contextlib.contextmanager
-def at_work(lab: Lab, node: LabNode) -> Iterator[Clinic]:
-    clinic, ends = Clinic(node), threading.Event()
-    with lab.network():
+def at_work(night: Night, node: LabNode, size: int = 64) -> Iterator[Clinic]:
+    clinic, ends = Clinic(node, size), threading.Event()
+    with night.lab.network():
         worker = threading.Thread(target=clinic.work, args=(ends,))
         worker.start()
     try:
@@ -106,36 +108,39 @@ def at_work(lab: Lab, node: LabNode) -> Iterator[Clinic]:
 
 
 @pytest.fixture
-def nights(lab: Lab) -> Iterator[list[str]]:
+def zones(night: Night) -> Iterator[list[str]]:
     """Let pacs-b keep a ledger for the test; gives zones whose days begin at other times, the inventory's first."""
-    before = lab.controller.inventory.read_text("utf-8")
-    zones = [zone for zone in ZONES if datetime.now(ZoneInfo(zone)).hour < 20][:3]
-    lab.controller.edit('"Europe/Paris"', f'"{zones[0]}"')
-    lab.controller.edit("[tasks.dicom-integrity]\n", '[tasks.dicom-integrity]\nverify_all_within = "1h"\n')
-    yield zones
-    lab.controller.inventory.write_text(before, "utf-8")
+    found = [zone for zone in ZONES if datetime.now(ZoneInfo(zone)).hour < 20][:2]
+    night.controller.edit('"Europe/Paris"', f'"{found[0]}"')
+    night.controller.edit(TASK, f"{TASK}{LEDGER}")
+    forget(night.b)
+    yield found
+    forget(night.b)
+
+
+def forget(node: LabNode) -> None:
     for state in (STATE, PREPARED_STATE):
-        lab.nodes["pacs-b"].run("sh", "-c", f"rm -rf {state}/store-ledger.sqlite* {state}/proof")
+        node.run("sh", "-c", f"rm -rf {state}/store-ledger.sqlite* {state}/proof")
 
 
 @pytest.mark.fault(38)
 @pytest.mark.fault(39)
-def test_damage_is_found_while_the_archive_stores_and_deletes(lab: Lab, nights: list[str]) -> None:
+def test_damage_is_found_while_the_archive_stores_and_deletes(night: Night, zones: list[str]) -> None:
     """Each as what it is and nothing else, in a store that never stands still; and where a good copy is."""
-    node = lab.nodes["pacs-b"]
+    node = night.b
     with breakages.undone(node):
         as_it_came = {(breakages.STORE_FAULTS[name](node), cause) for name, cause in AS_IT_CAME.items()}
         time.sleep(breakages.SETTLE)
-        assert found(lab, lab.controller.do(*RUN)) == as_it_came
+        assert found(night, night.do(*RUN)) == as_it_came
         later = {(breakages.STORE_FAULTS[name](node), cause) for name, cause in LATER.items()}
         time.sleep(breakages.SETTLE)
         before = node.store_manifest()
-        lab.controller.edit(f'"{nights[0]}"', f'"{nights[1]}"')
-        lab.controller.edit("[tasks.dicom-integrity]\n", '[tasks.dicom-integrity]\nrate = "3MB"\n')
-        with at_work(lab, node) as clinic:
-            answer = lab.controller.do(*RUN)
+        night.controller.edit(f'"{zones[0]}"', f'"{zones[1]}"')
+        night.controller.edit(TASK, f'{TASK}rate = "3MB"\n')
+        with at_work(night, node) as clinic:
+            answer = night.do(*RUN)
             while_it_ran = (clinic.stored, clinic.deleted)
-        assert found(lab, answer) == {*as_it_came, *later, A_LINK}
+        assert found(night, answer) == {*as_it_came, *later, A_LINK}
         assert min(while_it_ran) >= 3, while_it_ran
         assert clinic.troubles == []
         assert read(answer)["objects"] > node_objects(node)
@@ -143,21 +148,38 @@ def test_damage_is_found_while_the_archive_stores_and_deletes(lab: Lab, nights: 
         assert node.store_manifest() == before
 
 
+@pytest.mark.usefixtures("zones")
+def test_the_archive_goes_first(night: Night) -> None:
+    """While CTs come in nothing is read, and the ending says so; afterwards everything is."""
+    node = night.b
+    with at_work(night, node, size=512) as clinic:
+        process = night.controller.start(*RUN)
+        until = time.monotonic() + 60
+        while not node.run("sh", "-c", UNITS).stdout and time.monotonic() < until:
+            time.sleep(0.2)
+        time.sleep(4)
+    answer = night.heard(finished(process, LONGEST))
+    assert (found(night, answer), clinic.troubles) == (set(), [])
+    assert (read(answer)["pauses"] >= 1, read(answer)["paused_because"]) == (True, "images-move")
+    assert read(answer)["paused_seconds"] >= 2
+    assert read(answer)["objects"] >= node_objects(node)
+
+
 @pytest.mark.fault(40)
-def test_a_lost_mount_is_one_finding(lab: Lab, nights: list[str]) -> None:
+def test_a_lost_mount_is_one_finding(night: Night, zones: list[str]) -> None:
     """Nothing is read and no object is blamed, with a ledger and without one; mounted again, all is as it was."""
-    node = lab.nodes["pacs-b"]
-    lab.controller.do(*RUN)
-    lab.controller.edit(f'"{nights[0]}"', f'"{nights[1]}"')
+    node = night.b
+    night.do(*RUN)
+    night.controller.edit(f'"{zones[0]}"', f'"{zones[1]}"')
     with unmounted(node):
-        answer = lab.controller.do(*RUN)
-        assert (found(lab, answer), severities(answer)) == ({(None, "store-lost")}, ["critical"])
+        answer = night.do(*RUN)
+        assert (found(night, answer), severities(answer)) == ({(None, "store-lost")}, ["critical"])
         assert answer.document["tasks"][0]["answer"]["kind"] == "refuse"
-        with without_ledger(lab):
-            plan = lab.controller.do(*PLAN)
-        assert (found(lab, plan), severities(plan)) == ({(None, "store-lost")}, ["critical"])
-    answer = lab.controller.do(*RUN)
-    assert found(lab, answer) == set()
+        with without_ledger(night):
+            plan = night.do(*PLAN)
+        assert (found(night, plan), severities(plan)) == ({(None, "store-lost")}, ["critical"])
+    answer = night.do(*RUN)
+    assert found(night, answer) == set()
     assert read(answer)["objects"] == node_objects(node)
 
 
@@ -172,17 +194,17 @@ def unmounted(node: LabNode) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def without_ledger(lab: Lab) -> Iterator[None]:
-    lab.controller.edit('verify_all_within = "1h"\n', "")
+def without_ledger(night: Night) -> Iterator[None]:
+    night.controller.edit(LEDGER, "")
     try:
         yield
     finally:
-        lab.controller.edit("[tasks.dicom-integrity]\n", '[tasks.dicom-integrity]\nverify_all_within = "1h"\n')
+        night.controller.edit(TASK, f"{TASK}{LEDGER}")
 
 
-def found(lab: Lab, answer: Answer) -> set[tuple[str | None, str]]:
+def found(night: Night, answer: Answer) -> set[tuple[str | None, str]]:
     """List the findings, with the paths that stand behind the names that protect patients."""
-    pseudonyms = Pseudonyms(lab.controller.state)
+    pseudonyms = Pseudonyms(night.controller.state)
     return {(pseudonyms.reveal(one["subject"]), one["cause"]) for one in told(answer)}
 
 
