@@ -1,7 +1,7 @@
 """What this node knows of each object of the store, from one night to the next: one SQLite file beside its leases.
 
 With a rollback journal, not WAL: who reads a WAL database writes beside it, and observing must not be able to write.
-Times are whole seconds since 1970; 0 is never.
+Times are whole seconds since 1970. When something was read is the number of a turn, one for each run of the reading.
 """
 
 import contextlib
