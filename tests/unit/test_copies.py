@@ -82,6 +82,13 @@ def test_what_is_no_lost_object_asks_nobody() -> None:
     assert group.asked == []
 
 
+def test_a_store_without_an_index_asks_nobody() -> None:
+    """Which SOP instance a damaged file was, nobody there can tell, and no partner is said to be out of reach."""
+    group = Group(b="sound")
+    group.inventory.nodes["pacs-a"] = SimpleNamespace(store=KEEPS.store, database=None)
+    assert (group.told(finding(1)), group.asked) == ([{}], [])
+
+
 def test_a_tree_of_files_is_asked_for_nothing() -> None:
     """Without an index nobody knows which instance its damaged file is, nor where it has another one's."""
     group = Group(b="sound", c="sound")
