@@ -65,6 +65,7 @@ from maintainer.planning.database import (
     pace,
     prepared_for_long,
     quoted,
+    subjects,
     vacuum_pace,
 )
 from maintainer.planning.ledger_trust import Trust, trust
@@ -155,6 +156,7 @@ __all__ = [
     "product_of",
     "quoted",
     "sql_file",
+    "subjects",
     "trust",
     "vacuum_pace",
     "write_duration",

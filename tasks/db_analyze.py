@@ -64,9 +64,10 @@ class DbAnalyze(sdk.Task[AnalyzeParams, AnalyzeFacts]):
                 f"no table has {params.at_least:,} rows or more, and {params.changed_fraction:.0%} of them, changed"
             )
             return sdk.Nothing(because=because, findings=findings)
+        steps = tuple(_analyze(table, params, server) for table in due)
         if refusal := sdk.not_now(server, params.longest_transaction, self.name):
-            return refusal.model_copy(update={"findings": findings})
-        return sdk.Steps(steps=tuple(_analyze(table, params, server) for table in due), findings=findings)
+            return refusal.model_copy(update={"findings": findings, "due": sdk.subjects(steps)})
+        return sdk.Steps(steps=steps, findings=findings)
 
 
 def _analyze(table: Table, params: AnalyzeParams, server: sdk.DatabaseServer) -> sdk.Step:

@@ -66,7 +66,7 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
         if steps:
             return sdk.Steps(steps=steps, findings=findings)
         if refusal:
-            return refusal.model_copy(update={"findings": findings})
+            return refusal.model_copy(update={"findings": findings, "due": tuple(one.subject for one in broken)})
         return sdk.Nothing(because=_said(known, params, facts), findings=findings)
 
 

@@ -83,12 +83,13 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
         }
         steps = (*leftovers.drops(facts), *_confirmations(roomy, facts), *_rebuilds(roomy, bloated, params, facts))
         if not steps and len(permitted) > len(roomy):
-            return NO_ROOM.model_copy(update=told)
+            due_all_the_same = tuple(one.subject for one in permitted)
+            return NO_ROOM.model_copy(update={**told, "due": due_all_the_same})
         if not steps:
             because = f"of {len(judged)} indexes of {params.smallest / 1e6:g} MB or more, none is known to be bloated"
             return sdk.Nothing.model_validate({"because": because, **told})
         if refusal := _not_now(params, facts, self.name):
-            return refusal.model_copy(update=told)
+            return refusal.model_copy(update={**told, "due": sdk.subjects(steps)})
         told["measured"] = (*told["measured"], *_planned(roomy, facts))
         return sdk.Steps.model_validate({"steps": steps, **told})
 

@@ -96,11 +96,11 @@ class DbVacuum(sdk.Task[VacuumParams, VacuumFacts]):
         if not due:
             because = f"no table of {params.smallest / 1e6:g} MB or more has {params.dead_fraction:.0%} dead rows"
             return sdk.Nothing(because=because, findings=findings)
-        if refusal := _not_now(params, facts, self.name):
-            return refusal.model_copy(update={"findings": findings})
         # What comes nearest to wraparound goes before anything else: past it, the server takes no writes.
         worst_first = sorted(due, key=lambda table: (_must_freeze(table, params), table.dead_rows), reverse=True)
         steps = tuple(_vacuum(table, params, server) for table in worst_first)
+        if refusal := _not_now(params, facts, self.name):
+            return refusal.model_copy(update={"findings": findings, "due": sdk.subjects(steps)})
         return sdk.Steps(steps=steps, findings=findings)
 
 

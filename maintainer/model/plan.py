@@ -243,11 +243,15 @@ class Nothing(Decided):
 
 
 class Refuse(Decided):
-    """Something is due or may be, and doing it now would be unsafe."""
+    """Something is due or may be, and doing it now would be unsafe.
+
+    `due`: subjects of what is, where the task knows: what was done before and is not among them is no longer due.
+    """
 
     kind: Literal["refuse"] = "refuse"
     because: str
     hint: str
+    due: tuple[str, ...] | None = Field(None, exclude=True)
 
 
 class Unseen(Decided):

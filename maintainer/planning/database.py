@@ -5,7 +5,7 @@ from datetime import timedelta
 from importlib.resources import files
 from typing import Literal
 
-from maintainer.model.plan import Refuse, Setting
+from maintainer.model.plan import Refuse, Setting, Step
 from maintainer.model.task import Seen, SqlQuery
 from maintainer.model.values import write_duration
 
@@ -113,6 +113,11 @@ def vacuum_pace(server: DatabaseServer) -> dict[Setting, int | str]:
     """
     limit = 200 if server.active_clients >= BUSY else 1000
     return {"vacuum_cost_delay": "2ms", "vacuum_cost_limit": limit, **pace(server)}
+
+
+def subjects(steps: Iterable[Step]) -> tuple[str, ...]:
+    """Name what is due, for a refusal that knows."""
+    return tuple(dict.fromkeys(step.subject for step in steps))
 
 
 def quoted(*names: str) -> str:

@@ -210,11 +210,10 @@ class Executor:
         for seconds in SETTLING:
             self._crew.pause(seconds)
             answer = self._crew.eyes.look(self.assignment, self._observer)
-            if isinstance(answer, Unseen | Refuse):
+            if isinstance(answer, Unseen) or (isinstance(answer, Refuse) and answer.due is None):
                 self._keep(step, answer)
                 return Unknown(last_seen=f"it was done, but looking again did not tell: {answer.because}")
-            due = answer.steps if isinstance(answer, Steps) else ()
-            reason = next((one.reason for one in due if one.subject == step.subject), "")
+            reason = _still_due(step, answer)
             if not reason:
                 self._keep(step, answer)
                 return Done(measured={**_seen_of(step, answer), **done.measured})
@@ -264,6 +263,14 @@ class Executor:
         except LogError as error:
             self._log_error = self._log_error or error
         self._crew.report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
+
+
+def _still_due(step: Step, answer: Answer) -> str:
+    """Why a step's subject is due, nothing when it is not; a task that refuses now may know all the same."""
+    if isinstance(answer, Refuse):
+        return answer.because if step.subject in (answer.due or ()) else ""
+    due = answer.steps if isinstance(answer, Steps) else ()
+    return next((one.reason for one in due if one.subject == step.subject), "")
 
 
 def _seen_of(step: Step, answer: Answer) -> dict[str, JsonValue]:

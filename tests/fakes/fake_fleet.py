@@ -46,6 +46,7 @@ class FakeNode:
     clock_ahead: timedelta = timedelta(0)
     dead_rows: dict[str, int] = field(default_factory=dict)
     active_clients: int = 0
+    oldest_transaction: float = 0.0
     relations: list[dict[str, Any]] = field(default_factory=list)
     damage: dict[str, int] = field(default_factory=dict)
     recorded: Callable[[str], Any] = lambda _measurement: {}
@@ -170,8 +171,8 @@ class FakeNode:
             return [{"schema": "public", "name": name, "permitted": True} for name in names]
         if any(word in text for word in NOTHING_OF):
             return []
-        server = {"standby": False, "version": 180000, "sees_all_sessions": True, "oldest_transaction_seconds": 0.0}
-        return [{**server, "active_clients": self.active_clients}]
+        seen = {"active_clients": self.active_clients, "oldest_transaction_seconds": self.oldest_transaction}
+        return [{"standby": False, "version": 180000, "sees_all_sessions": True, **seen}]
 
 
 @dataclass

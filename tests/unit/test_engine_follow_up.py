@@ -75,3 +75,34 @@ def test_a_damaged_table_is_told_and_left(night: Night) -> None:
     report = night.run()
     assert endings(report) == DONE[:1]
     assert [one.cause for one in report.tasks[0].answer.findings] == ["table-damaged", "index-damaged"]
+
+
+def test_a_refusal_that_knows_what_is_due_leaves_nothing_unknown(tmp_path: Path) -> None:
+    """A backup that begins in the night opens a long transaction: what was vacuumed before it is done all the same."""
+    node = FakeNode(dead_rows={"t": 90, "u": 50})
+
+    def trouble(_action: Action) -> None:
+        node.oldest_transaction = 7200.0
+
+    node.trouble = trouble
+    report = one_node(tmp_path, node, tasks=["db-vacuum", "disk-cleanup"]).run()
+    assert endings(report) == [('vacuum "public"."t"', "done"), ('vacuum "public"."u"', "done")]
+    assert report.exit() is Exit.FINE
+
+
+def test_what_is_due_in_spite_of_what_was_done_has_failed(tmp_path: Path) -> None:
+    """A refusal does not hide that the step was in vain."""
+    node = FakeNode(dead_rows={"t": 90, "u": 50})
+
+    def trouble(_action: Action) -> None:
+        node.oldest_transaction = 7200.0
+
+    class Kept(dict[str, int]):
+        """Rows that no vacuum removes."""
+
+        def pop(self, *_: Any) -> int:
+            return 0
+
+    node.trouble, node.dead_rows = trouble, Kept(node.dead_rows)
+    report = one_node(tmp_path, node, tasks=["db-vacuum"]).run()
+    assert {ending for _, ending in endings(report)} == {"failed"}
