@@ -80,7 +80,7 @@ class ActingSession(Session):
             raise failure from None
 
     def _limit(self, text: str, timeout: timedelta, settings: Mapping[Setting, int | str]) -> None:
-        # Building an index concurrently waits for older snapshots under lock_timeout, while nobody waits for it.
+        # Building an index concurrently waits for older snapshots under lock_timeout; who waits for it, the watch sees.
         lock = timedelta(0) if _CONCURRENTLY.match(text) else LOCK_WITHIN
         chosen: dict[str, str] = {name: str(value) for name, value in settings.items()}
         limits = {"statement_timeout": milliseconds(timeout), "lock_timeout": milliseconds(lock)}
