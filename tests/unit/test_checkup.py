@@ -154,6 +154,8 @@ def test_versions_of_what_runs_there() -> None:
     viewer = {"services": {"viewer": {"unit": "viewer.service"}}}
     assert told(check_nodes(described(**viewer), a=with_packages({"viewer": "3"})), "version") == [("ok", "viewer 3")]
     assert told(check_nodes(described(**viewer), a=FakeNode()), "version") == []
+    tree = {"store": {"archive": "tree", "path": "/srv/research"}}
+    assert told(check_nodes(described(**tree), a=with_packages({"tree": "2.1.0-1"})), "version") == []
 
 
 def test_published_weaknesses_are_warnings_with_where_to_look() -> None:

@@ -1,6 +1,8 @@
 """Nights over a plain tree of files: the node's own program on real files, and nowhere a database to be asked."""
 
 import os
+import shutil
+import tempfile
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -41,7 +43,7 @@ class Link:
         raise AssertionError("a database was asked")
 
     def ask(self, program: str, request: dict[str, Any]) -> Any:
-        return self.own.observe(program, **request)
+        return self.program().observe(program, request, timedelta(seconds=30))
 
 
 @pytest.fixture
@@ -184,15 +186,26 @@ def test_what_is_due_is_read_whatever_is_new(tree: OwnNode) -> None:
     assert answer["ledger"]["verified"] == {"archive": 0, "baseline": 1, "baselined": 11}
 
 
-def test_a_folder_that_may_not_be_read_is_told(tree: OwnNode) -> None:
-    """So is a file of which nothing is known yet; one that was known is unreadable."""
-    if os.getuid() == 0:
-        pytest.skip("root may read everything")
-    link = Link(tree)
-    night(link, 24)
-    write(tree, "secret", image(80))
-    for name in ("secret", path(0)):
-        (tree.store / name).chmod(0)
-    told, answer = night(link, 25)
-    assert (told["new"], answer["ledger"]["skipped"]) == (0, {"not-permitted": 1})
-    assert deviations(answer) == {(path(0), "unreadable")}
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_what_may_not_be_read_is_told(zipapp: bytes) -> None:
+    """A file or a folder of which nothing is known is counted; what was known is unreadable."""
+    base = Path(tempfile.mkdtemp(prefix="maintainer-tree-"))
+    try:
+        node = OwnNode(base, {"services": {}, "roots": {}, "store": str(base / "store"), "not_objects": []}, zipapp)
+        hold(node.state)
+        for each in (base, node.home, *node.home.rglob("*")):
+            os.chown(each, 65534, 65534)
+        node.how = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/"}
+        for number in range(3):
+            write(node, path(number), image(number))
+        link = Link(node, "/usr/bin/python3")
+        night(link, 24)
+        write(node, "secret", image(80))
+        write(node, "closed/sound", image(81))
+        for name in ("secret", "closed", path(0)):
+            (node.store / name).chmod(0)
+        told, answer = night(link, 25)
+        assert (told["new"], answer["ledger"]["skipped"]) == (0, {"not-permitted": 2})
+        assert deviations(answer) == {(path(0), "unreadable")}
+    finally:
+        shutil.rmtree(base)
