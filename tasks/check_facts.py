@@ -2,7 +2,7 @@
 
 import datetime as dt
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from maintainer import sdk
 
@@ -10,36 +10,41 @@ TOAST = "pg_toast"
 Record = dict[str, sdk.OnRecord]
 
 
-class Relation(sdk.Seen):
-    schema_: str = sdk.Field(alias="schema")
+class Relation(NamedTuple):
+    """One of perhaps fifty thousand, so that it must be small. `permitted`: to rebuild the index.
+
+    `bytes`: to be read; of an index, with its table. None: it was dropped meanwhile.
+    """
+
+    schema: str
     name: str
-    kind: Literal["table", "index"]
-    bytes: int | None = sdk.Field(description="to be read; of an index, with its table. None: it was dropped meanwhile")
     oid: int
+    kind: Literal["table", "index"]
+    bytes: int | None
     table: str
-    permitted: bool = sdk.Field(description="to rebuild the index")
+    permitted: bool
 
-    @cached_property
+    @property
     def quoted(self) -> str:
-        return sdk.quoted(self.schema_, self.name)
+        return sdk.quoted(self.schema, self.name)
 
-    @cached_property
+    @property
     def subject(self) -> str:
         return f"{self.kind} {self.quoted}"
 
     @property
     def regclass(self) -> str:
         """Say which it is. Into the schema of TOAST tables only superusers may look by name."""
-        return f"{self.oid}::oid::regclass" if self.schema_ == TOAST else f"{_text(self.quoted)}::regclass"
+        return f"{self.oid}::oid::regclass" if self.schema == TOAST else f"{_text(self.quoted)}::regclass"
 
     @property
     def may_be_rebuilt(self) -> bool:
         """Whether the role may rebuild it concurrently, which indexes of catalogs and of TOAST tables never are."""
-        return self.kind == "index" and self.permitted and self.schema_ not in {TOAST, "pg_catalog"}
+        return self.kind == "index" and self.permitted and self.schema not in {TOAST, "pg_catalog"}
 
     @property
     def table_subject(self) -> str:
-        return f"table {sdk.quoted(self.schema_, self.table)}"
+        return f"table {sdk.quoted(self.schema, self.table)}"
 
     @property
     def size(self) -> int:

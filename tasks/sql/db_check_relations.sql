@@ -1,6 +1,6 @@
 -- Which tables and B-tree indexes are there to be checked, and how much must be read for it? PostgreSQL 12 to 18.
--- Needs: CONNECT. Catalogs and TOAST tables are checked too; temporary relations belong to their sessions, and what is
--- not logged cannot be read on a standby.
+-- Needs: CONNECT. Catalogs and TOAST tables are checked too; what holds nothing is not. Temporary relations belong to their
+-- sessions, and what is not logged cannot be read on a standby.
 SELECT n.nspname AS schema,
        c.relname AS name,
        c.oid::bigint AS oid,
@@ -20,5 +20,5 @@ WHERE (c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND i.indisready
        OR c.relkind IN ('r', 'm', 't') AND a.amname = 'heap')
   AND c.relpersistence <> 't'
   AND (c.relpersistence = 'p' OR NOT pg_is_in_recovery())
-  AND pg_relation_size(c.oid) > 0
+  AND pg_relation_size(t.oid) > 0
 LIMIT 200000
