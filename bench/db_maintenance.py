@@ -4,8 +4,8 @@
 
 A practice PACS has a database in which a tenth of the indexes is bloated, and a table with dead rows. For each turn it
 is copied, file by file. pgbench is the clinic: a fixed rate of transactions that read and write, whose latency counts
-from the moment when they were due. All share the processors of this machine; beside the clinic, agent and peers have the
-lowest priority, because they would have a machine of their own.
+from the moment when they were due. All share the processors of this machine; beside the clinic, agent and peers have
+the lowest priority, because they would have a machine of their own.
 """
 
 import contextlib
