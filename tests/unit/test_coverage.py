@@ -82,7 +82,7 @@ def test_the_prediction_comes_true(found: list[tuple[int, int]], fresh: int, spe
     unread, queue = fresh, [[age.day, age.bytes] for age in sorted(store.ages)]
     ends = [NOW, *(one.closes for one in nightly())]
     for at in ends:
-        left = 0.0 if at == NOW else speed * 0.7 * 3600
+        left = 0 if at == NOW else speed * 2520  # 70 % of an hour, in seconds
         read = min(left, unread)
         unread, left = unread - read, left - read
         for item in queue:
