@@ -157,7 +157,9 @@ class _Night:
 
     def _measured(self) -> Iterator[sdk.Measurement]:
         if self._ledger is not None and self._ledger.sealed and self._trust() is sdk.Trust.TRUSTED:
-            at = self._facts.observed_at.timestamp()
+            # The newest is told by this number, also after the clock was set back.
+            others = [seen.last for root, seen in self._facts.roots.items() if root != self._ledger.root]
+            at = max(self._facts.observed_at.timestamp(), *(last + 1 for last in others), 0)
             yield sdk.Measurement(name=ROOT, subject=self._ledger.root, value=at)
         if self._ledger is not None:
             yield from sdk.Covered.of(self._coverage, self._period).measured()
