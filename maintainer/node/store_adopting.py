@@ -5,6 +5,7 @@ import stat
 
 from maintainer.node import store_counting
 from maintainer.node import store_ledger as ledger
+from maintainer.node.folders import BehindLink
 from maintainer.node.object_reading import DICOM, OTHER
 from maintainer.node.store_learning import adopt
 from maintainer.node.store_reading import LEAST_SURPRISES
@@ -30,11 +31,14 @@ class Adopting(Walk):
     def _found(self, top, path):
         try:
             file = self._store.open_object(top, path)
-        except PermissionError:
-            self._skip("not-permitted", 1)
+        except (FileNotFoundError, NotADirectoryError, BehindLink):
+            return  # gone again, or no file any more
+        except ValueError:
+            self._skip("too-deep", 1)
             return
-        except (OSError, ValueError):
-            return  # gone again, or another kind of file by now
+        except OSError as error:
+            self._skip("not-permitted" if isinstance(error, PermissionError) else "unreadable", 1)
+            return
         try:
             self._take_in(path, os.fstat(file), file)
         finally:

@@ -12,14 +12,18 @@ from tests.e2e.evidence import differences, evidence, store
 from tests.e2e.test_e2e_ledger import TASK, Nights
 from tests.practice_fixture import Practice
 
+OTHERS = (
+    r"nodes\.practice\.(?:database|dicom|services\.\w+|cleanup\.\w+)|tasks\.(?:db-\w+|service-restart|disk-cleanup)"
+)
+
 
 @pytest.fixture
 def nights(practice: Practice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nights:
-    """The practice PACS, of which the controller knows a copy of its store and nothing of its database."""
+    """The practice PACS, of which the controller knows a copy of its store and nothing else."""
     monkeypatch.setenv("HOME", str(tmp_path))
     shutil.copytree(practice.layout.store, tmp_path / "tree")
     me = controller(tmp_path, {"practice": practice})
-    text = re.sub(r"(?ms)^\[(nodes\.practice\.database|tasks\.db-[a-z]+)\].*?(?=^#? ?\[)", "", me.inventory.read_text())
+    text = re.sub(rf"(?ms)^\[({OTHERS})\].*?(?=^(?:# )?\[)", "", me.inventory.read_text())
     text = text.replace('archive = "practice"', 'archive = "tree"')
     me.inventory.write_text(text.replace(f'path = "{practice.layout.store}"', f'path = "{tmp_path / "tree"}"'))
     return Nights(practice, me)
