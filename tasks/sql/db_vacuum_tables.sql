@@ -1,5 +1,6 @@
 -- Which tables hold dead rows, have old transaction ids, or were never analyzed? PostgreSQL 12 to 18. Needs: CONNECT.
 -- Partitioned tables hold no rows themselves, foreign ones are elsewhere, and temporary ones belong to their session.
+-- A table that was never analyzed counts where autovacuum does not do it within minutes.
 -- The ages are those of a table or of its TOAST table, which VACUUM treats together.
 SELECT *
 FROM (SELECT n.nspname AS schema,
@@ -8,7 +9,11 @@ FROM (SELECT n.nspname AS schema,
              pg_stat_get_dead_tuples(c.oid) AS dead_rows,
              greatest(age(c.relfrozenxid), age(t.relfrozenxid)) AS age,
              greatest(mxid_age(c.relminmxid), mxid_age(t.relminmxid)) AS multixact_age,
-             c.reltuples < 0 OR c.reltuples = 0 AND c.relpages = 0 AS never_analyzed,
+             (c.reltuples < 0 OR c.reltuples = 0 AND c.relpages = 0)
+                 AND (NOT current_setting('autovacuum')::boolean
+                      OR EXISTS (SELECT FROM pg_options_to_table(c.reloptions)
+                                 WHERE option_name = 'autovacuum_enabled' AND NOT option_value::boolean))
+                 AS never_analyzed,
              n.nspname IN ('pg_catalog', 'information_schema') AS of_the_system,
              CASE WHEN pg_has_role(d.datdba, 'USAGE') AND NOT c.relisshared THEN true
                   WHEN current_setting('server_version_num')::int >= 170000
