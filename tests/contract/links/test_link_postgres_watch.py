@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -12,10 +13,16 @@ import pytest
 from maintainer.errors import ActionFailed, GaveWay
 from maintainer.links import postgres_watch
 from maintainer.links.postgres_acting import ActingSession
+from maintainer.links.ssh import SshLink
+from maintainer.links.tunnel import Tunnel
+from maintainer.model.inventory import Database, SecretFile
 from maintainer.model.plan import Setting
 from maintainer.model.progress import Progress
-from tests.contract.links.postgres_server import Postgres
+from tests.contract.links import postgres_server
+from tests.contract.links.postgres_server import PASSWORD, Postgres
+from tests.contract.links.servers import SshServer
 
+DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 PLENTY = timedelta(seconds=60)
 SLOWLY: dict[Setting, int | str] = {"vacuum_cost_delay": 100, "vacuum_cost_limit": 1}
 UNFINISHED = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
@@ -26,14 +33,18 @@ A_SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*
 @pytest.fixture
 def large(postgres: Postgres) -> Iterator[str]:
     """A table whose vacuum takes a while."""
+    fill(postgres)
+    yield "large"
+    postgres.sql("DROP TABLE large")
+
+
+def fill(postgres: Postgres) -> None:
     postgres.sql(
         "CREATE TABLE large (id int, note text) WITH (autovacuum_enabled = off)",
         "INSERT INTO large SELECT n, repeat('x', 500) FROM generate_series(1, 4000) AS n",
         "UPDATE large SET id = id + 1",
         "ALTER TABLE large OWNER TO maintainer",
     )
-    yield "large"
-    postgres.sql("DROP TABLE large")
 
 
 @pytest.fixture
@@ -104,6 +115,32 @@ def test_fault_36_a_table_that_is_locked_is_skipped_and_said(acting: ActingSessi
         acting.perform("VACUUM (ANALYZE, SKIP_LOCKED) study", PLENTY)
 
 
+@pytest.mark.skipif(not DEBIAN_15.exists(), reason="no PostgreSQL 15 here: apt-get install postgresql-15")
+def test_another_version_is_watched_too(gateway: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the PostgreSQL of Debian 12: whom it keeps waiting is seen, and how far it is."""
+    monkeypatch.setattr(postgres_watch, "TOLD_EVERY", 0.2)
+    server, told = postgres_server.start(DEBIAN_15), list[Progress]()
+    try:
+        fill(server)
+        (tmp_path / "password").write_text(PASSWORD)
+        (tmp_path / "password").chmod(0o600)
+        secret = SecretFile(file=str(tmp_path / "password"))
+        database = Database(name="pacs", user="maintainer", password=secret, port=server.port)
+        clinic = Clinic(server, "ALTER TABLE large ADD COLUMN more int", after=2.0)
+        with (
+            SshLink.connect("pacs-a", gateway.node()) as link,
+            Tunnel(link, "127.0.0.1", server.port) as tunnel,
+            ActingSession(tunnel, database, "01J") as acting,
+            at_work(clinic),
+            pytest.raises(GaveWay, match="it kept Orthanc"),
+        ):
+            acting.perform("VACUUM large", PLENTY, SLOWLY, told.append)
+    finally:
+        postgres_server.stop(server)
+    assert {one.phase for one in told} == {"scanning heap"}
+    assert clinic.seconds < 5
+
+
 def test_who_does_not_wait_for_us_does_not_count(acting: ActingSession, postgres: Postgres) -> None:
     """Two sessions of the clinic that wait for each other are none of our business."""
     other = Clinic(postgres, "LOCK TABLE study IN ACCESS EXCLUSIVE MODE", after=0.0)
@@ -134,6 +171,7 @@ def test_nothing_runs_on_unwatched(acting: ActingSession, postgres: Postgres, mo
     with pytest.raises(GaveWay, match="nobody could see whom it kept waiting"):
         acting.perform("SELECT pg_sleep(30)", PLENTY)
     blinded.join()
+    assert acting.perform("SELECT 1", PLENTY)["notices"] == 0, "the next statement has a new one"
 
 
 def test_progress_is_told(acting: ActingSession, large: str, monkeypatch: pytest.MonkeyPatch) -> None:
