@@ -103,7 +103,9 @@ class Copies:
 
     def _read_of(self, node: str, partner: str) -> int:
         read = {"good", "sound", "unproven", "damaged"}
-        found = sum(copy in read for (of, on, _), copy in self.known.items() if (of, on) == (node, partner))
+        # A copy of it at once: other lanes note what their nodes' partners say meanwhile.
+        known = list(self.known.items())
+        found = sum(copy in read for (of, on, _), copy in known if (of, on) == (node, partner))
         return min(found, MOST_OBJECTS)
 
     def _within(self, assignment: Assignment) -> timedelta | None:

@@ -108,6 +108,25 @@ def test_each_is_asked_for_once_in_a_run() -> None:
     assert asked == [(("1.1", "1.2"), MOST_OBJECTS), (("1.3",), MOST_OBJECTS - 2)]
 
 
+class MeanwhileKey(tuple[str, str, int]):
+    """A key that is looked at just when another lane notes something of its own."""
+
+    known: dict[tuple[str, str, int], Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        self.known.setdefault(("pacs-x", "y", 7), "good")
+        return super().__iter__()
+
+
+def test_lanes_that_ask_at_once_do_not_disturb_each_other() -> None:
+    """What another node's partners say may be noted at any moment; it costs nobody the night."""
+    group = Group(b="sound")
+    key = MeanwhileKey(("pacs-x", "y", 6))
+    key.known = group.copies.known
+    group.copies.known[key] = "good"
+    assert group.told(finding(1)) == [{"copy_on_b": "good"}]
+
+
 def test_what_the_index_lost_since_is_left_out() -> None:
     """There is no instance to ask for, so its finding says of copies that nobody was asked."""
     group = Group(b="sound")
