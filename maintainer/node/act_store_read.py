@@ -16,7 +16,7 @@ import json
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import BadRequest, mapping, number
 from maintainer.node.giving_way import GivingWay
-from maintainer.node.store_adopting import Adopting, missed
+from maintainer.node.store_adopting import Adopting, Presence
 from maintainer.node.store_proof import prove
 from maintainer.node.store_reading import Reading
 from maintainer.node.store_strays import Walk
@@ -87,13 +87,16 @@ def _work(opened, store, wanted, deadline):
 
 def _work_on_tree(opened, store, wanted, deadline):
     """What is new is learnt first, so that the first night already reads."""
-    lost = missed(opened, store, wanted["lost_share"], deadline)
-    if lost:
-        with ledger.change(opened):
-            ledger.put(opened, stopped="surprises", lost="surprises {} of {}".format(*lost))
-        return dict(_NOTHING_READ, stopped="surprises", missing=[], files=0, files_complete=False, proof=[])
-    way = _way(wanted)
     sooner = _Sooner(deadline, deadline.left() * (1 - _FOR_THE_WALK))
+    known = Presence(opened, store, sooner)
+    known.look()
+    if known.is_lost(wanted["lost_share"]):
+        with ledger.change(opened):
+            ledger.put(opened, stopped="surprises", lost="surprises {} of {}".format(known.gone, known.sample))
+        return dict(_NOTHING_READ, stopped="surprises", missing=[], files=0, files_complete=False, proof=[])
+    if known.gone:
+        known.note_missing()
+    way = _way(wanted)
     walk = Adopting(opened, store, wanted["grace_seconds"], way.before(sooner))
     if wanted["walk"]:
         walk.run()

@@ -7,13 +7,20 @@ from maintainer.node import store_counting
 from maintainer.node import store_ledger as ledger
 from maintainer.node.folders import BehindLink
 from maintainer.node.object_reading import DICOM, OTHER
+from maintainer.node.store_judging import Judgement
 from maintainer.node.store_learning import adopt
+from maintainer.node.store_objects import Row
 from maintainer.node.store_reading import LEAST_SURPRISES
 from maintainer.node.store_rows import FIRST_DEVIATION, path_of
 from maintainer.node.store_strays import Walk
 
 _SAMPLE = 2000
 _NEXT = "SELECT key, name FROM objects WHERE key >= ? AND verdict < ? ORDER BY key LIMIT 1"
+_SOUND = """
+SELECT key, name, size, form, proof, looked, mtime_ns, verdict, NULL FROM objects
+WHERE key > ? AND verdict < ? ORDER BY key LIMIT 20000
+"""
+"""In the order of `Row`."""
 _MAGIC, _AT = b"DICM", 128
 
 
@@ -53,18 +60,44 @@ class Adopting(Walk):
         self.bytes += status.st_size
 
 
-def missed(opened, store, share, deadline):
-    """Say how many of how many known objects are not there, or nothing when they are no more than may be missing.
+class Presence:
+    """Whether what is known is there, before anything new is believed: of a sample, evenly over all.
 
-    Files that are new are believed only where those are that were there before: else another tree is mounted, and its
-    files would hide that all of this one are missing.
+    Else, where another tree is mounted, its files would be new and read first, and hide that all of this one are gone.
     """
-    sample, top = _sample(opened), store.open_top()
-    try:
-        gone = sum(not deadline.passed() and _is_gone(store, top, path) for path in sample)
-    finally:
-        os.close(top)
-    return (gone, len(sample)) if gone >= LEAST_SURPRISES and gone > share * len(sample) else None
+
+    def __init__(self, opened, store, deadline):
+        self._opened, self._store, self._deadline = opened, store, deadline
+        self.sample = self.gone = 0
+
+    def look(self):
+        paths, top = _sample(self._opened), self._store.open_top()
+        try:
+            self.sample = len(paths)
+            self.gone = sum(not self._deadline.passed() and _is_gone(self._store, top, path) for path in paths)
+        finally:
+            os.close(top)
+
+    def is_lost(self, share):
+        return self.gone >= LEAST_SURPRISES and self.gone > share * self.sample
+
+    def note_missing(self):
+        """Find all that are gone. Else each night until all has been read would find as many, and think it lost."""
+        top, after = self._store.open_top(), 0
+        try:
+            with ledger.change(self._opened):
+                turn = ledger.begin_turn(self._opened)
+            while not self._deadline.passed():
+                rows = [Row(*fields) for fields in self._opened.execute(_SOUND, (after, FIRST_DEVIATION))]
+                if not rows:
+                    return
+                after = rows[-1].key
+                with ledger.change(self._opened):
+                    for row in rows:
+                        if _is_gone(self._store, top, row.path):
+                            ledger.deviate(self._opened, row, turn, row.good, Judgement("missing"))
+        finally:
+            os.close(top)
 
 
 def _sample(opened):

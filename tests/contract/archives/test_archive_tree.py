@@ -176,6 +176,22 @@ def test_another_tree_in_its_place_teaches_nothing(tree: OwnNode) -> None:
     assert deviations(answer) == set()
 
 
+def test_much_that_is_deleted_is_told_in_one_night(tree: OwnNode) -> None:
+    """Whatever is due then: the nights after it, with the usual share, take the tree for no lost one."""
+    for number in range(10, 40):
+        write(tree, path(number), image(number))
+    link = Link(tree)
+    night(link, 24)
+    for number in range(25):
+        (tree.store / path(number)).unlink()
+    told, answer = night(link, 25, lost_share=0.9, quota=1)
+    assert deviations(answer) == {(path(number), "missing") for number in range(25)}
+    assert all(one["evidence"]["last_good_seconds_ago"] < 600 for one in answer["ledger"]["deviations"])
+    told, answer = night(link, 26, lost_share=0.01)
+    assert (told["stopped"], answer["ledger"]["lost"]) == ("nothing-left", "")
+    assert len(deviations(answer)) == 25
+
+
 def test_what_is_due_is_read_whatever_is_new(tree: OwnNode) -> None:
     """Nobody knew of it when the quota was set: it comes on top."""
     link = Link(tree)
