@@ -243,6 +243,7 @@ class Walk:
     def _enter_data_set(self, value, limit, delimited, implicit):
         """Enter a data set; its first VR tells whether it is implicit, whatever was announced (PS3.5, 6.2.2)."""
         if limit - value >= SHORTEST and (not implicit or not self._stack):
-            implicit = not _LETTERS.match(self._window.bytes(value + 4, 2))
+            # From its beginning: what is deflated is read forwards only.
+            implicit = not _LETTERS.match(self._window.bytes(value, SHORTEST), 4, 6)
         self._stack.append(_Level(_DATA_SET, limit, delimited, implicit))
         return value

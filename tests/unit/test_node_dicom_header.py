@@ -172,6 +172,18 @@ def test_what_is_sound_is_sound() -> None:
     assert {name: look(content) for name, content in sound.items() if look(content).why} == {}
 
 
+def test_a_deflated_set_is_read_forwards_only_wherever_its_items_begin() -> None:
+    """Items of every length, so that some begin just where the piece ends that is at hand, are in order."""
+    told = {}
+    for length in range(16, 64, 2):
+        element = b"\x08\0\x50\x11UI" + struct.pack("<H", length) + b"1" * length
+        items = (ITEM + OPEN + element + ITEM_END) * 3000
+        deflater = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+        data_set = deflater.compress(b"\x40\0\x30\xa7SQ\0\0" + OPEN + items + SEQUENCE_END) + deflater.flush()
+        told[length] = look(part_10(data_set, DEFLATED)).why
+    assert {length: why for length, why in told.items() if why} == {}
+
+
 def test_a_failing_disk_is_a_verdict() -> None:
     """When the file cannot be read while it is walked, that is said, not raised."""
 
