@@ -32,11 +32,11 @@ def lengths(description, number):
 
 
 def _frames(value):
-    """Take the number out of text; an image that says none is one frame."""
+    """Take the number out of text; an image that says none, or 0 against the standard, is one frame."""
     if not value.strip(b" \0"):
         return 1
     found = _COUNT.match(value)
-    return int(found.group(1)) if found else None
+    return int(found.group(1)) or 1 if found else None
 
 
 def _bytes(bits):

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_file
 
-from maintainer.node import dicom_header, dicom_window
+from maintainer.node import dicom_header, dicom_image, dicom_window
 from maintainer.node.dicom_header import Verdict, examine
+from maintainer.node.dicom_walk import LITTLE
 
 FOLDER = Path(str(pydicom.__file__)).parent / "data"
 FILES = sorted(p for p in FOLDER.rglob("*") if p.is_file() and p.suffix not in (".py", ".pyc"))
@@ -182,6 +183,22 @@ def test_a_deflated_set_is_read_forwards_only_wherever_its_items_begin() -> None
         data_set = deflater.compress(b"\x40\0\x30\xa7SQ\0\0" + OPEN + items + SEQUENCE_END) + deflater.flush()
         told[length] = look(part_10(data_set, DEFLATED)).why
     assert {length: why for length, why in told.items() if why} == {}
+
+
+def test_many_frames_are_no_fault() -> None:
+    """An image whose frames are described one by one, in a sequence of their own, is walked as far as there is time."""
+    frame = SEQUENCE + struct.pack("<L", 18) + ITEM + struct.pack("<L", 10) + b"\x10\0\x10\0PN\x02\0ab"
+    frames = ITEM + struct.pack("<L", len(frame) * 4) + frame * 4
+    content = part_10(SEQUENCE + struct.pack("<L", len(frames) * 100_000) + frames * 100_000)
+    assert look(content).why == ""
+
+
+@pytest.mark.parametrize("frames", [b"", b"0 ", b"1 "])
+def test_an_image_that_counts_no_frames_is_one(frames: bytes) -> None:
+    """A number of frames of 0 is against the standard, and viewers show the one frame: nothing is missing there."""
+    size = struct.pack("<H", 16)
+    described = {0x00280010: size, 0x00280011: size, 0x00280100: size, 0x00280008: frames}
+    assert dicom_image.lengths(described, LITTLE.number)[-1] == 16 * 16 * 2
 
 
 def test_a_failing_disk_is_a_verdict() -> None:
