@@ -7,7 +7,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from maintainer.errors import GaveWay
+from maintainer.errors import CouldNotLook, GaveWay
 from maintainer.links.node_link import NodeLink
 from maintainer.links.postgres_check import SaysNothing
 from maintainer.model.plan import CHECKED_AT, DAMAGE, Damage, Measurement, RelationCheck
@@ -18,12 +18,14 @@ _LEAST = timedelta(seconds=1)
 def check_relations(link: NodeLink, checks: Sequence[RelationCheck], timeout: timedelta) -> dict[str, JsonValue]:
     """Answer how many were read and are damaged, and `measurements`: what goes on record of each.
 
-    What comes after one that gave way or did not end is left for another time, as when a person asks to stop.
+    What comes after one that gave way, did not end or broke the connection is left for another time, as when a person
+    asks to stop: reading changes nothing, and what was found before it must be told.
 
     Raises:
         GaveWay: the first of them did.
         SaysNothing: the first of them did not end.
-        LinkLost: the connection broke.
+        LinkLost: the connection broke over the first of them.
+        CouldNotLook: nobody could have watched the first of them, so that it was not sent.
     """
     found: dict[str, tuple[Damage, float]] = {}
     until = time.monotonic() + timeout.total_seconds()
@@ -34,7 +36,7 @@ def check_relations(link: NodeLink, checks: Sequence[RelationCheck], timeout: ti
                 break
             try:
                 found[one.subject] = (session.check(one.text, left), time.time())
-            except (GaveWay, SaysNothing):
+            except (GaveWay, SaysNothing, CouldNotLook):
                 if not found:
                     raise
                 break

@@ -108,7 +108,7 @@ def test_each_is_asked_for_once_in_a_run() -> None:
     assert asked == [(("1.1", "1.2"), MOST_OBJECTS), (("1.3",), MOST_OBJECTS - 2)]
 
 
-class MeanwhileKey(tuple[str, str, int]):
+class MeanwhileKey(tuple[str, str, int]):  # noqa: SLOT001 (it carries what it disturbs)
     """A key that is looked at just when another lane notes something of its own."""
 
     known: dict[tuple[str, str, int], Any]

@@ -1,5 +1,6 @@
 """What the session that reads relations whole makes of a server's answers, against a real one."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from maintainer.errors import GaveWay
+from maintainer.errors import GaveWay, LinkLost
 from maintainer.links.postgres_check import CheckingSession, SaysNothing
 from maintainer.links.relation_check import check_relations
 from maintainer.links.tunnel import Tunnel
@@ -93,6 +94,23 @@ def test_all_that_there_is_time_for(checking: CheckingSession) -> None:
     assert (kept["a", DAMAGE], kept["b", DAMAGE]) == (0, 2)
     assert kept["b", CHECKED_AT] == pytest.approx(time.time(), abs=60)
     assert {subject for subject, _ in kept} == {"a", "b"}
+
+
+def test_what_was_found_before_the_server_was_lost_is_told() -> None:
+    """A relation that brings the server down each night must not hide the damage that was found before it."""
+
+    def check(text: str, _left: timedelta) -> Damage:
+        if text == "breaks it":
+            raise LinkLost("the connection to the database was lost while a statement ran", where="pacs-a")
+        return Damage.UNREADABLE
+
+    session = contextlib.nullcontext(SimpleNamespace(check=check))
+    link: Any = SimpleNamespace(checking=lambda: session, stop_asked=lambda: False)
+    sound_and_not = [RelationCheck(subject=text, text=text) for text in ("damaged", "breaks it", "left out")]
+    assert (found := check_relations(link, sound_and_not, PLENTY))["damaged"] == 1
+    assert found["checked"] == 1
+    with pytest.raises(LinkLost):
+        check_relations(link, sound_and_not[1:], PLENTY)
 
 
 def test_a_person_who_stops_the_run_ends_it_after_one(checking: CheckingSession) -> None:
