@@ -14,6 +14,8 @@ MAX_DEPTH = 64
 MAX_STEPS = 300000
 """Sequences, items, fragments, and other elements that are no plain ones. Of those so many take as long as one:"""
 _PLAIN_ONES = 8
+_ENOUGH = MAX_STEPS // 2
+"""From so many on, what lies within a sequence of a defined length is passed over."""
 SHORTEST = 8
 """Bytes of an element without a value, and of what stands before most values."""
 SHORT = frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -94,7 +96,9 @@ class Walk:
             level = self._stack[-1]
             if level.kind is _DATA_SET:
                 offset = self._plain_elements(offset, level)
-            if level.limit - offset >= SHORTEST:
+            if self._steps > _ENOUGH and len(self._stack) > 1 and not level.delimited:
+                offset = self._pass_over(level)
+            elif level.limit - offset >= SHORTEST:
                 offset = steps[level.kind](offset, level)
             else:
                 offset = self._leave(offset, level)
@@ -140,6 +144,11 @@ class Walk:
         self._steps += passed // _PLAIN_ONES
         return place
 
+    def _pass_over(self, level):
+        """Leave what there is no time for: an image of a hundred thousand frames may say something of each."""
+        self._stack.pop()
+        return level.limit
+
     def _leave(self, offset, level):
         if level.delimited:
             raise Unsound("unclosed", offset)
@@ -169,9 +178,7 @@ class Walk:
         end = self._end(value, length, level)
         if len(self._stack) == 1:
             self._note(tag, value, length)
-        if vr == b"SQ" and length and self._steps < MAX_STEPS // 2:
-            return self._enter(_SEQUENCE, value, end, level, delimited=False)
-        return end
+        return self._enter(_SEQUENCE, value, end, level, delimited=False) if vr == b"SQ" and length else end
 
     def _note(self, tag, value, length):
         """Keep what describes the image, and measure its pixel data, of a length that lies inside the file."""
