@@ -1,6 +1,7 @@
 """Faults of a real node's PostgreSQL 15 while the agent works on it, through the whole product."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ REINDEX = ("run", "--task", "db-reindex", "--node", "pacs-a", "--json")
 PLACE = "/var/lib/small"
 IN_PHASE = "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for {}%';"
 UNFINISHED = "SELECT count(*) FROM pg_index WHERE NOT indisvalid;"
+A_SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1 FROM access_log LIMIT 1")
 LEFT = "DROP INDEX IF EXISTS send_queue_due_ccnew; DROP INDEX IF EXISTS send_queue_due_ccold;"
 
 
@@ -100,7 +102,7 @@ def test_fault_35_the_room_is_taken_during_the_rebuild(night: Night) -> None:
 def test_fault_32_the_agent_is_killed_during_a_rebuild(night: Night) -> None:
     """The server notices through sshd that nobody waits any more; the next run drops what is left, and rebuilds."""
     breakages.bloated_index(night.a)
-    with transaction(night.a, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT 1 FROM access_log LIMIT 1"):
+    with transaction(night.a, *A_SNAPSHOT):
         run = night.controller.start(*REINDEX)
         until(lambda: in_phase(night.a, "old snapshots"))
         run.kill()
@@ -110,4 +112,21 @@ def test_fault_32_the_agent_is_killed_during_a_rebuild(night: Night) -> None:
     answer = night.do(*REINDEX)
     assert [one["ending"] for one in answer.document["settled"]] == ["failed"]
     assert {one[-1] for one in endings(answer.document)} == {"done"}
+    assert night.a.sql(UNFINISHED).strip() == "0"
+
+
+@pytest.mark.fault(36)
+def test_fault_36_the_clinic_wants_the_table_during_a_rebuild(night: Night) -> None:
+    """It has the table at once; the rebuild gives way, is tried again when the report is done, and is done."""
+    breakages.bloated_index(night.a)
+    with night.running(*REINDEX) as answers, transaction(night.a, *A_SNAPSHOT):
+        until(lambda: in_phase(night.a, "old snapshots"))
+        begun = time.monotonic()
+        night.a.sql("ALTER TABLE send_queue ADD COLUMN more int;")
+        assert time.monotonic() - begun < 5
+    assert only(answers[0])["ending"] == "done"
+    first, second = [record for record in night.controller.records() if record["kind"] == "outcome"]
+    assert (first["ending"], first["reason"], second["ending"]) == ("not-run", "gave-way", "done")
+    assert "it kept psql (client backend) waiting" in first["error"]
+    night.a.sql("ALTER TABLE send_queue DROP COLUMN more;")
     assert night.a.sql(UNFINISHED).strip() == "0"
