@@ -61,6 +61,7 @@ def _trends(session: Session, task: str, *, as_json: bool) -> None:
 
 def _trend(one: "Trend") -> tuple[str, ...]:
     took = f"{one.seconds:.1f} s" if one.seconds is not None else ""
+    took += f" of {one.predicted:.1f} s" if one.predicted is not None else ""
     gained = tuple(
         f"{value / 1e6:.1f} MB" if value is not None else "" for value in (one.reclaimed, one.reclaimed_in_all)
     )

@@ -10,6 +10,7 @@ from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record, number
 from maintainer.model.task import Assignment
 from maintainer.model.values import Name, Value
+from maintainer.planning.forecast import usually
 
 AT_MOST = 20_000
 """Newest endings that are read of one task on one node: years of nights."""
@@ -22,8 +23,8 @@ TIMES = 3
 class Trend(Value):
     """One subject. `next_by` is what its own rhythm says, None before it was done twice.
 
-    `seconds` and `reclaimed` are of the last time; `reclaimed_in_all` of every time. `pays`: None where nothing is ever
-    given back, as by a check.
+    `seconds` and `reclaimed` are of the last time, `predicted` is how long that was thought to take;
+    `reclaimed_in_all` is of every time. `pays`: None where nothing is ever given back, as by a check.
     """
 
     node: Name
@@ -32,6 +33,7 @@ class Trend(Value):
     failed: int
     last: str
     seconds: float | None
+    predicted: float | None
     reclaimed: float | None
     reclaimed_in_all: float | None
     pays: bool | None
@@ -60,13 +62,16 @@ def _trend(records: Sequence[Record]) -> Trend:
     done = [one for one in records if one.ending == "done"]
     gains = _numbers(done, "reclaimed-bytes")
     shares = _numbers(done, "reclaimed-share")
+    seconds = _numbers(done, "seconds")
+    predicted = usually([dt.timedelta(seconds=one) for one in seconds[:-1]])
     return Trend(
         node=records[0].node,
         subject=records[0].subject,
         done=len(done),
         failed=len(records) - len(done),
         last=records[-1].time,
-        seconds=next(reversed(_numbers(done, "seconds")), None),
+        seconds=next(reversed(seconds), None),
+        predicted=predicted.total_seconds() if predicted is not None else None,
         reclaimed=next(reversed(gains), None),
         reclaimed_in_all=sum(gains) if gains else None,
         pays=_pays(shares),

@@ -36,6 +36,12 @@ def test_a_rhythm_and_what_it_gave_back(tmp_path: Path) -> None:
     assert one.next_by == dt.date(2026, 1, 21)
 
 
+def test_the_last_time_is_held_against_what_was_predicted(tmp_path: Path) -> None:
+    """By the history that was known then: five times are enough, four are not."""
+    assert [read(tmp_path / "4", *((day, "a", "done", None) for day in range(5))).trends[0].predicted] == [None]
+    assert [read(tmp_path / "5", *((day, "a", "done", None) for day in range(6))).trends[0].predicted] == [2.5]
+
+
 def test_what_never_pays_is_told(tmp_path: Path) -> None:
     """Three times in a row less than a tenth; of a subject that gives nothing by its nature nobody can say."""
     poor = [(day, "poor", "done", 0.05) for day in range(3)]
