@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -17,7 +16,6 @@ from maintainer.model.plan import (
     Measurement,
     Reboot,
     Refuse,
-    RestartServices,
     Risk,
     Step,
     Steps,
@@ -30,6 +28,7 @@ from maintainer.planning.replan import replan
 from maintainer.planning.starting import only_starts
 from maintainer.running.boot import Boot
 from maintainer.running.crew import Crew
+from maintainer.running.endings import Grave, gave_way, is_grave, may_be_down, seen_of, still_due, without
 from maintainer.running.events import StepEnded, StepProgress, StepStarted
 from maintainer.running.partners import partner_lost
 from maintainer.running.ports import Actor, Observer
@@ -43,14 +42,6 @@ GOING_DOWN = (0.0, 1.0, 3.0, 10.0)
 _MEASUREMENTS = TypeAdapter(tuple[Measurement, ...])
 AGAIN_AFTER = (15.0, 60.0, 240.0)
 """Seconds after which what gave way to the clinic is tried once more."""
-
-
-class Grave(NamedTuple):
-    """The ending after which a node must be left alone. `of_service`: of a service, which may now be down."""
-
-    step: Step
-    ending: Ending
-    of_service: bool
 
 
 class Executor:
@@ -89,16 +80,16 @@ class Executor:
         self._gave_way = []
         for position, subject in enumerate(subjects):
             ending = self._perform_subject(subject)
-            if _grave(subject, ending):
+            if is_grave(subject, ending):
                 ending = self._bring_back(subject, ending) or ending
             self._watch_partners(subject, ending)
-            if _gave_way(ending):
+            if gave_way(ending):
                 self._gave_way.append(subject)
             if self._log_error is not None:
                 raise self._log_error
-            if _grave(subject, ending):
+            if is_grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
-                return Grave(subject[0], ending, of_service=_may_be_down(subject, ending))
+                return Grave(subject[0], ending, of_service=may_be_down(subject, ending))
         return None
 
     def _to_be_tried_again(self, seconds: float) -> list[tuple[Step, ...]]:
@@ -110,13 +101,19 @@ class Executor:
         if isinstance(answer, Unseen | Refuse):
             return []
         again = tuple(step for subject in waiting for step in subject)
-        self.reports = [one for one in self.reports if one.step not in again]
         # As it is due now: while the clinic works, the same statement takes less of the server.
         run = replan(again, answer.steps if isinstance(answer, Steps) else ()).run
-        due = [tuple(group) for _, group in groupby(run, key=lambda step: step.subject)]
+        done = self._done_of(again)
+        due = [tuple(group) for _, group in groupby(without(run, done), key=lambda step: step.subject)]
         subjects = {subject[0].subject for subject in due}
-        self.skip(tuple(step for step in again if step.subject not in subjects), Reason.NO_LONGER_DUE)
+        self.skip(tuple(step for step in without(again, done) if step.subject not in subjects), Reason.NO_LONGER_DUE)
         return due
+
+    def _done_of(self, again: tuple[Step, ...]) -> tuple[Step, ...]:
+        """What of these was done before another one gave way stays done, and told; of the others the report is anew."""
+        done = [one for one in self.reports if one.step in again and isinstance(one.ending, Done)]
+        self.reports = [one for one in self.reports if one.step not in again or one in done]
+        return tuple(one.step for one in done)
 
     def skip(self, steps: tuple[Step, ...], reason: Reason, detail: str = "") -> None:
         for step in steps:
@@ -213,10 +210,10 @@ class Executor:
             if isinstance(answer, Unseen) or (isinstance(answer, Refuse) and answer.due is None):
                 self._keep(step, answer)
                 return Unknown(last_seen=f"it was done, but looking again did not tell: {answer.because}")
-            reason = _still_due(step, answer)
+            reason = still_due(step, answer)
             if not reason:
                 self._keep(step, answer)
-                return Done(measured={**_seen_of(step, answer), **done.measured})
+                return Done(measured={**seen_of(step, answer), **done.measured})
         return Failed(error=f"still due after it was done: {reason}")
 
     def _keep(self, step: Step, answer: Answer) -> None:
@@ -231,7 +228,7 @@ class Executor:
 
     def _bring_back(self, subject: tuple[Step, ...], ending: Ending) -> Ending | None:
         """The node starts what it stopped; where it could not, as when all of it was killed, look and start it now."""
-        for seconds in GOING_DOWN if _may_be_down(subject, ending) else ():
+        for seconds in GOING_DOWN if may_be_down(subject, ending) else ():
             self._crew.pause(seconds)
             answer = self._crew.eyes.look(self.assignment, self._observer)
             if isinstance(answer, Unseen):
@@ -263,37 +260,3 @@ class Executor:
         except LogError as error:
             self._log_error = self._log_error or error
         self._crew.report(StepEnded(self.assignment.node, self.assignment.task, step, ending))
-
-
-def _still_due(step: Step, answer: Answer) -> str:
-    """Why a step's subject is due, nothing when it is not; a task that refuses now may know all the same."""
-    if isinstance(answer, Refuse):
-        return answer.because if step.subject in (answer.due or ()) else ""
-    due = answer.steps if isinstance(answer, Steps) else ()
-    return next((one.reason for one in due if one.subject == step.subject), "")
-
-
-def _seen_of(step: Step, answer: Answer) -> dict[str, JsonValue]:
-    """What the look after a step measured of its subject, as what a rebuild has reclaimed."""
-    kept = answer.measured if step.risk is Risk.SLOWER else ()
-    return {one.name: one.value for one in kept if one.subject == step.subject}
-
-
-def _gave_way(ending: Ending) -> bool:
-    return isinstance(ending, NotRun) and ending.reason is Reason.GAVE_WAY
-
-
-def _touches_service(steps: tuple[Step, ...]) -> bool:
-    return any(isinstance(step.action, RestartServices | Reboot) for step in steps)
-
-
-def _may_be_down(subject: tuple[Step, ...], ending: Ending) -> bool:
-    """When somebody else held the node, or it was not let go down, nothing was stopped."""
-    return _touches_service(subject) and not isinstance(ending, NotRun)
-
-
-def _grave(subject: tuple[Step, ...], ending: Ending) -> bool:
-    """A lost link or lease, or a service that is not known to serve: touch this node no more tonight."""
-    if isinstance(ending, NotRun):
-        return ending.reason is Reason.NODE_HELD
-    return isinstance(ending, Unknown) or (_touches_service(subject) and isinstance(ending, Failed))

@@ -5,8 +5,9 @@ from maintainer.model.plan import Steps
 from maintainer.model.task import Assignment
 from maintainer.running.caution import Caution
 from maintainer.running.crew import Crew
+from maintainer.running.endings import Grave
 from maintainer.running.events import TaskDecided
-from maintainer.running.execute import Executor, Grave
+from maintainer.running.execute import Executor
 from maintainer.running.ports import Observer
 
 ROUNDS = 5

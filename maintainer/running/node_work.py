@@ -18,8 +18,9 @@ from maintainer.running.boot import Boot
 from maintainer.running.caution import Caution, group_frozen, refusals
 from maintainer.running.checkup import meet
 from maintainer.running.crew import Crew
+from maintainer.running.endings import Grave
 from maintainer.running.events import TaskDecided, TaskStarted
-from maintainer.running.execute import Executor, Grave
+from maintainer.running.execute import Executor
 from maintainer.running.follow_up import follow_up
 from maintainer.running.observe import broken_off
 from maintainer.running.partners import proof

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from maintainer.errors import ActionFailed, Exit
+from maintainer.errors import ActionFailed, Exit, GaveWay
 from maintainer.intervention_log.record import Kind
 from maintainer.model.outcome import NotRun, Reason
 from maintainer.model.plan import Action, Sql
@@ -67,6 +67,36 @@ def test_nothing_is_tried_twice(night: Night) -> None:
     report = night.run()
     assert endings(report) == [DONE[0], (DONE[1][0], "failed"), (DONE[2][0], "not-run")]
     assert report.exit() is not Exit.FINE
+
+
+def test_what_was_done_of_a_subject_is_not_done_again(night: Night) -> None:
+    """The check after a rebuild gives way to the clinic: only the check is tried again, and the rebuild stays told."""
+    node, begun = night.fleet.nodes["pacs-a"], list[str]()
+
+    def trouble(action: Action) -> None:
+        begun.append(action.kind)
+        if begun == ["check-relations", "sql", "check-relations"]:
+            raise GaveWay("it kept Orthanc (client backend) waiting", where="pacs-a")
+
+    node.trouble = trouble
+    report = night.run()
+    assert endings(report) == DONE
+    assert begun == ["check-relations", "sql", "check-relations", "check-relations"]
+
+
+def test_a_rebuild_that_needs_no_check_any_more_stays_told(night: Night) -> None:
+    """What somebody else did meanwhile makes an end of what gave way, and of nothing that was done before it."""
+    node = night.fleet.nodes["pacs-a"]
+
+    def trouble(_action: Action) -> None:
+        if len(node.steps) == 3:
+            node.relations.remove(INDEX)
+            raise GaveWay("it kept Orthanc (client backend) waiting", where="pacs-a")
+
+    node.trouble = trouble
+    steps = night.run().tasks[0].steps
+    assert [one.ending.ending for one in steps] == ["done", "done", "not-run"]
+    assert steps[2].ending == NotRun(reason=Reason.NO_LONGER_DUE)
 
 
 def test_a_damaged_table_is_told_and_left(night: Night) -> None:
