@@ -32,6 +32,19 @@ WHERE c.relkind IN ('r', 'p', 'm')
   AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
   AND NOT o.rolsuper AND o.rolname <> :'role' \gexec
 \endif
+-- To name tables in schemas that are not open to all, and to see which sequences come near to their end.
+SELECT format('GRANT USAGE ON SCHEMA %I TO %I', n.nspname, :'role')
+FROM pg_namespace AS n
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND NOT has_schema_privilege(:'role', n.oid, 'USAGE')
+  AND (EXISTS (SELECT FROM pg_class AS c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'm'))
+       OR EXISTS (SELECT FROM pg_extension AS e WHERE e.extnamespace = n.oid AND e.extname IN ('amcheck', 'pgstattuple')))
+\gexec
+SELECT format('GRANT SELECT ON SEQUENCE %s TO %I', c.oid::regclass, :'role')
+FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+  AND CASE WHEN c.relkind = 'S' THEN NOT has_sequence_privilege(:'role', c.oid, 'USAGE, SELECT') END \gexec
 -- To compare the archive's index with its store: these tables, if they are here.
 SELECT format('GRANT SELECT ON %s TO %I', to_regclass(t.name), :'role')
 FROM unnest(string_to_array(:'tables', ',')) AS t(name)

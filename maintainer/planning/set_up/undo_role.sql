@@ -6,6 +6,9 @@ SELECT format('REVOKE ALL ON DATABASE %I FROM %I', current_database(), :'role') 
 SELECT DISTINCT format('REVOKE ALL ON %s FROM %I', c.oid::regclass, :'role')
 FROM pg_class AS c, aclexplode(c.relacl) AS a
 WHERE a.grantee = (SELECT oid FROM pg_roles WHERE rolname = :'role') \gexec
+SELECT DISTINCT format('REVOKE ALL ON SCHEMA %I FROM %I', n.nspname, :'role')
+FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
+WHERE a.grantee = (SELECT oid FROM pg_roles WHERE rolname = :'role') \gexec
 SELECT DISTINCT format('REVOKE ALL ON FUNCTION %s FROM %I', p.oid::regprocedure, :'role')
 FROM pg_proc AS p, aclexplode(p.proacl) AS a
 WHERE a.grantee = (SELECT oid FROM pg_roles WHERE rolname = :'role') \gexec
