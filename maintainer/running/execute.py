@@ -68,12 +68,15 @@ class Executor:
         Raises:
             LogError: a record could not be written; the subject that had begun was finished first.
         """
+        self._see_that_all_is_on_record()
         subjects = [tuple(group) for _, group in groupby(steps, key=lambda step: step.subject)]
         grave = self._perform_all(subjects)
         for seconds in AGAIN_AFTER if grave is None else ():
             grave = self._perform_all(self._to_be_tried_again(seconds))
             if grave is not None or not self._gave_way:
                 break
+        if grave is None:
+            self._see_that_all_is_on_record()
         return grave
 
     def _perform_all(self, subjects: Sequence[tuple[Step, ...]]) -> Grave | None:
@@ -85,8 +88,7 @@ class Executor:
             self._watch_partners(subject, ending)
             if gave_way(ending):
                 self._gave_way.append(subject)
-            if self._log_error is not None:
-                raise self._log_error
+            self._see_that_all_is_on_record()
             if is_grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
                 return Grave(subject[0], ending, of_service=may_be_down(subject, ending))
@@ -219,10 +221,18 @@ class Executor:
     def _keep(self, step: Step, answer: Answer) -> None:
         """A step that only reads is a look itself: what it brought to light is told and kept tonight."""
         if step.risk is Risk.READS:
-            self.keep(answer)
+            self._note(answer)
 
     def keep(self, answer: Answer) -> None:
-        """Keep what a look has found, once, and put on record what it measured."""
+        """Keep what a look has found, once, and put on record what it measured.
+
+        Raises:
+            LogError: it could not be written.
+        """
+        self._note(answer)
+        self._see_that_all_is_on_record()
+
+    def _note(self, answer: Answer) -> None:
         self.found_by_reading += [one for one in answer.findings if one not in self.found_by_reading]
         self._record(answer.measured)
 
@@ -245,6 +255,10 @@ class Executor:
             return
         for lost in self._crew.gate.lost_partners(self.assignment.node):
             self.findings.append(partner_lost(self.assignment.node, lost))
+
+    def _see_that_all_is_on_record(self) -> None:
+        if self._log_error is not None:
+            raise self._log_error
 
     def _intent_if_possible(self, step: Step) -> str:
         try:

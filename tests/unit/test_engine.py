@@ -254,6 +254,28 @@ def test_no_intent_no_action(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert node.performed == []
 
 
+@pytest.mark.fault(5)
+def test_a_record_that_is_missing_ends_the_run_also_where_nothing_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There was no room for what the plan file forbids, and there is again: the log has a gap, and that is said."""
+    real, lost = Journal.append, list[Kind]()
+
+    def full_for_a_moment(self: Journal, kind: Kind, *args: Any, **fields: Any) -> Any:
+        if kind is Kind.OUTCOME and not lost:
+            lost.append(kind)
+            raise LogError("no space left")
+        return real(self, kind, *args, **fields)
+
+    node = FakeNode()
+    night = one_node(tmp_path, node, tasks=["db-vacuum"])
+    approved = night.plan()
+    node.dead_rows["t"] = 90
+    monkeypatch.setattr(Journal, "append", full_for_a_moment)
+    with pytest.raises(LogError, match="no space left"):
+        night.run(approved=approved)
+
+
 def test_a_partner_that_does_not_serve_forbids_the_outage(tmp_path: Path) -> None:
     """A member of a group is not restarted while no other member serves."""
     fleet = FakeFleet({"pacs-a": FakeNode(archive_started=OLD), "pacs-b": FakeNode(hung=True)})
