@@ -54,7 +54,6 @@ from maintainer.model.values import Duration, Name, Size, TimeLimit, Value, writ
 from maintainer.planning.coverage import Age, Coverage, Opening, Store, coverage
 from maintainer.planning.covered import Covered
 from maintainer.planning.database import (
-    BUSY,
     HORIZON,
     SERVER,
     DatabaseServer,
@@ -74,7 +73,6 @@ from maintainer.planning.schedule import DayRule, last_planned
 from maintainer.planning.service_order import components, dependents, in_order
 
 __all__ = [
-    "BUSY",
     "CHECKED_AT",
     "DAMAGE",
     "HORIZON",
