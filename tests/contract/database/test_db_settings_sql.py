@@ -10,7 +10,7 @@ from tasks.db_settings import RULES, SEQUENCES, VALUES, DbSettings
 from tests.contract.database.conftest import ODD, Ask, decided
 from tests.contract.links.postgres_server import Postgres
 
-LIMITS: dict[str, Any] = {"smallest": 8192, "unused_for": "1s"}
+LIMITS: dict[str, Any] = {"smallest": 8192, "unused_for": "0s"}
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,14 @@ def test_settings_are_told_by_their_value(postgres: Postgres, ask: Ask) -> None:
     assert known == {"fsync", "autovacuum"}
     (fsync,) = postgres.sql("SHOW fsync")[0]
     assert ("setting fsync" in told) == (fsync == "off")
+
+
+def test_a_session_of_ours_does_not_answer_for_the_server(postgres: Postgres) -> None:
+    """What our sessions set for themselves, as how long they may be idle, says nothing of the archive's."""
+    with psycopg.connect(host=str(postgres.folder), port=postgres.port, user="m", dbname="pacs") as session:
+        session.execute("SET idle_in_transaction_session_timeout = '1min'")
+        seen = session.execute(VALUES.encode(), {"names": "idle_in_transaction_session_timeout"}).fetchall()
+    assert seen == [("idle_in_transaction_session_timeout", "0")]
 
 
 def test_every_judged_setting_exists_in_some_version(postgres: Postgres) -> None:
