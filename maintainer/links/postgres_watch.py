@@ -8,7 +8,7 @@ import contextvars
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -68,6 +68,17 @@ class WatchingSession(Session):
         known = row["total"] and row["done"] is not None
         return Progress(row["phase"], min(1.0, row["done"] / row["total"]) if known else None)
 
+    @contextlib.contextmanager
+    def answering_within(self, seconds: float) -> Iterator[None]:
+        """End the connection when its server, which should keep the limit by itself, gives no answer in time."""
+        silence = threading.Timer(seconds, self.hang_up)
+        silence.daemon = True
+        silence.start()
+        try:
+            yield
+        finally:
+            silence.cancel()
+
     def cancel_backend(self, pid: int) -> None:
         """Faster than a new connection for the purpose, over a slow line."""
         self._connection.execute("SELECT pg_catalog.pg_cancel_backend(%s)", [pid])
@@ -107,10 +118,12 @@ class Watch:
     def _watch(self) -> None:
         while not self._ended.wait(EVERY):
             try:
-                self._look()
-            except psycopg.Error:
+                with self._session.answering_within(BLIND):
+                    self._look()
+            except Exception as error:  # noqa: BLE001 (whatever it is, nobody watches)
                 if time.monotonic() - self._looked_at > BLIND:
-                    self.gave_way = "it was cancelled: for 5 s nobody could see whom it kept waiting"
+                    unseen = f"for {BLIND:.0f} s nobody could see whom it kept waiting ({type(error).__name__})"
+                    self.gave_way = f"it was cancelled: {unseen}"
                     self._cancel()
 
     def _look(self) -> None:

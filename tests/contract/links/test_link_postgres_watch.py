@@ -1,5 +1,7 @@
 """A statement of ours harms nobody: it is watched while it runs, and gives way to whoever waits for it."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -172,6 +174,39 @@ def test_nothing_runs_on_unwatched(acting: ActingSession, postgres: Postgres, mo
         acting.perform("SELECT pg_sleep(30)", PLENTY)
     blinded.join()
     assert acting.perform("SELECT 1", PLENTY)["notices"] == 0, "the next statement has a new one"
+
+
+def test_nothing_runs_on_when_the_watch_hangs(
+    acting: ActingSession, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that watches and gets no answer sees as little as one that is lost."""
+    monkeypatch.setattr(postgres_watch, "BLIND", 0.5)
+    stopped: list[int] = []
+
+    def stop_the_watching_backend() -> None:
+        asked = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_blocking_pids%' AND pid <> pg_backend_pid()"
+        stopped.extend(pid for (pid,) in postgres.sql(asked))
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+
+    stopping = threading.Timer(1.0, stop_the_watching_backend)
+    stopping.start()
+    try:
+        with pytest.raises(GaveWay, match="nobody could see whom it kept waiting"):
+            acting.perform("SELECT pg_sleep(30)", PLENTY)
+    finally:
+        stopping.join()
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    assert len(stopped) == 1
+
+
+def test_a_mistake_in_watching_ends_what_nobody_watches(acting: ActingSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is that ends the watching, the statement does not run on without it."""
+    monkeypatch.setattr(postgres_watch, "BLIND", 0.5)
+    monkeypatch.setattr(postgres_watch, "WAITING", b"SELECT %(pid)s AS pid, 1 AS something, 'client backend' AS kind")
+    with pytest.raises(GaveWay, match=r"nobody could see whom it kept waiting \(TypeError\)"):
+        acting.perform("SELECT pg_sleep(20)", PLENTY)
 
 
 def test_progress_is_told(acting: ActingSession, large: str, monkeypatch: pytest.MonkeyPatch) -> None:
