@@ -96,3 +96,12 @@ def test_only_so_many_are_asked_about_in_one_look() -> None:
         suspects.evidence(f"gone{number}", "header", WRONG) == WRONG for number in range(store_suspects.MOST + 5)
     )
     assert len(node.asked) == MOST
+
+
+def test_a_node_that_hangs_is_not_waited_for_once_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that gives no answer costs one question's patience, not twenty times that."""
+    node = Node()
+    suspects = Suspects(node.ask)
+    monkeypatch.setattr(store_suspects, "LONGEST", 0.0)
+    assert [suspects.evidence(name, "header", WRONG) for name in ("gone", "there")] == [WRONG, WRONG]
+    assert node.asked == [("store-header", "gone")]
