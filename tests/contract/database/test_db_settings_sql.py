@@ -108,7 +108,7 @@ def test_superfluous_indexes(postgres: Postgres, ask: Ask) -> None:
         'index "public"."of_key"': '"public"."images_pkey"',
     }
     # Usage is counted since the server was started, which may be less than a second ago.
-    wait_for(lambda: found(ask, "index-unused"), 30)
+    wait_for(lambda: bool(found(ask, "index-unused")), 30)
     unused = found(ask, "index-unused")
     assert f"index {sdk.quoted('public', ODD)}" in unused
     assert 'index "public"."images_pkey"' not in unused
