@@ -106,7 +106,8 @@ def _not_now(params: ReindexParams, facts: ReindexFacts, name: str) -> sdk.Refus
 def _reason(index: Index, params: ReindexParams, facts: ReindexFacts) -> str:
     density = facts.leaf_density(index)
     if density is not None:
-        return f"its leaf pages are {density:.0%} full" if density < params.leaf_density else ""
+        sparse = params.leaf_density * facts.built_full(index) / FULL
+        return f"its leaf pages are {density:.0%} full" if density < sparse else ""
     ratio, best = index.bytes_per_row, facts.best_ratio(index)
     if best and ratio and ratio >= params.growth * best and not _never_pays(index, facts):
         return f"it takes {ratio:.0f} bytes a row, and took {best:.0f} at best"
@@ -117,7 +118,7 @@ def _gain(index: Index, facts: ReindexFacts) -> float:
     """About how many bytes a rebuild would give back."""
     density = facts.leaf_density(index)
     if density is not None:
-        return index.size * max(0.0, 1 - density / FULL)
+        return index.size * max(0.0, 1 - density / facts.built_full(index))
     ratio, best = index.bytes_per_row, facts.best_ratio(index)
     return index.size * max(0.0, 1 - best / ratio) if best and ratio else 0.0
 

@@ -72,6 +72,7 @@ class Density(sdk.Seen):
     schema_: str = sdk.Field(alias="schema")
     name: str
     leaf_density: float
+    fillfactor: float | None = sdk.Field(None, description="how full its definition has the pages of a new build")
 
 
 class Replica(sdk.Seen):
@@ -103,11 +104,17 @@ class ReindexFacts(sdk.Facts):
 
     def leaf_density(self, index: Index) -> float | None:
         """How full an index's leaf pages are; None: not measured."""
-        return self._densities.get((index.schema_, index.name))
+        known = self._densities.get((index.schema_, index.name))
+        return known.leaf_density if known else None
+
+    def built_full(self, index: Index) -> float:
+        """How full the leaf pages of a new build would be."""
+        known = self._densities.get((index.schema_, index.name))
+        return known.fillfactor or FULL if known else FULL
 
     @cached_property
-    def _densities(self) -> dict[tuple[str, str], float]:
-        return {(one.schema_, one.name): one.leaf_density for one in self.density}
+    def _densities(self) -> dict[tuple[str, str], Density]:
+        return {(one.schema_, one.name): one for one in self.density}
 
     def best_ratio(self, index: Index) -> float | None:
         """Least bytes per row that this build of the index is known to have taken."""

@@ -1,12 +1,15 @@
--- How full are the leaf pages of B-trees, from 0 to 1? PostgreSQL 12 to 18.
+-- How full are the leaf pages of B-trees, from 0 to 1, and how full would a new build be, where that was chosen?
+-- PostgreSQL 12 to 18.
 -- Needs: the extension pgstattuple and pg_stat_scan_tables.
 -- Reads each index once, and no more than a size in all: those first that take most bytes a row.
 SELECT schema,
        name,
-       (pgstatindex(oid::regclass)).avg_leaf_density / 100 AS leaf_density
+       (pgstatindex(oid::regclass)).avg_leaf_density / 100 AS leaf_density,
+       (SELECT option_value::float / 100 FROM pg_options_to_table(reloptions) WHERE option_name = 'fillfactor') AS fillfactor
 FROM (SELECT n.nspname AS schema,
              c.relname AS name,
              c.oid,
+             c.reloptions,
              sum(pg_relation_size(c.oid)) OVER (ORDER BY pg_relation_size(c.oid) / greatest(c.reltuples, 1) DESC, c.oid)
                  AS bytes_up_to_here
       FROM pg_index AS i

@@ -31,6 +31,7 @@ ARCHIVE = (
     "INSERT INTO images.queue (n) SELECT n FROM generate_series(1, 20000) AS n",
     "DELETE FROM images.queue WHERE n % 2 = 0",
     "CREATE INDEX queue_n ON images.queue (n) WITH (fillfactor = 40)",
+    "ALTER INDEX images.queue_n RESET (fillfactor)",
     "DROP TABLE secret",
 )
 

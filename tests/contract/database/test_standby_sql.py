@@ -35,6 +35,7 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
             "GRANT EXECUTE ON FUNCTION bt_index_check(regclass, boolean), verify_heapam TO m",
             "CREATE TABLE queue AS SELECT n FROM generate_series(1, 20000) AS n",
             "CREATE INDEX queue_n ON queue (n) WITH (fillfactor = 40)",
+            "ALTER INDEX queue_n RESET (fillfactor)",
             "ALTER TABLE queue OWNER TO maintainer",
             "CREATE UNLOGGED TABLE passing AS SELECT n FROM generate_series(1, 2000) AS n",
             "VACUUM ANALYZE queue",
