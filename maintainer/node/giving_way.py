@@ -10,6 +10,7 @@ from collections import deque
 from typing import Deque, Tuple
 
 from maintainer.node import observe_connections as connections
+from maintainer.node.envelope import Failed
 
 LOOK_EVERY = 0.25
 OVER = 2.0
@@ -61,14 +62,21 @@ class GivingWay:
             self._next = time.monotonic() + LOOK_EVERY
 
     def _is_busy(self):
+        try:
+            why, busy = self._asked()
+        except OSError as error:
+            # Whoever reads asks in the middle of a file, which has nothing to do with this.
+            what = "it cannot be told whether the archive moves images: {}".format(error.strerror or error)
+            raise Failed(what, "see the node's /proc and how many files the agent's user may open") from error
+        self.because = why if busy else self.because
+        return busy
+
+    def _asked(self):
         before, now = self._seen, connections.traffic(self._port)
         self._seen = now
         if now is None:
-            why, busy = "associations-open", connections.established(self._port) > 0
-        else:
-            why, busy = "images-move", self._rate(before, now) > self._above
-        self.because = why if busy else self.because
-        return busy
+            return "associations-open", connections.established(self._port) > 0
+        return "images-move", self._rate(before, now) > self._above
 
     def _rate(self, before, counts):
         """Bytes a second. What moved before the first look is not known; a connection that came since moved all."""

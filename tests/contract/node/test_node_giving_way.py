@@ -4,10 +4,13 @@ The connections are real ones on loopback, and so is what the kernel tells about
 """
 
 import contextlib
+import errno
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,10 @@ import pytest
 from maintainer.errors import ActionFailed
 from maintainer.node import observe_connections
 from maintainer.node.deadline import Deadline
+from maintainer.node.envelope import Failed
 from maintainer.node.giving_way import OVER, GivingWay
+from maintainer.node.object_reading import Reader
+from maintainer.node.store import Store
 from tests.contract.node.own_node import OwnNode
 from tests.contract.node.test_node_ledger import EVERYTHING, learn, look, put, read, row
 
@@ -159,6 +165,25 @@ def test_where_the_kernel_does_not_tell_any_open_association_counts(monkeypatch:
     way._next = 0.0
     way.wait(Deadline(10))
     assert way.times == 1
+
+
+def test_when_nobody_can_tell_no_object_is_to_blame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trouble in asking for connections ends the reading; it is not taken for trouble with the file that is read."""
+
+    def too_many(*_: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(observe_connections, "_SOCK_DIAG", 31)
+    monkeypatch.setattr(observe_connections, "open", too_many, raising=False)
+    (tmp_path / "object").write_bytes(b"x")
+    store = Store(str(tmp_path), lambda _name: True)
+    top = store.open_top()
+    try:
+        reader = Reader(store, top, GivingWay(104, MB).before(Deadline(10)))
+        with pytest.raises(Failed, match="Too many open files"):
+            reader.read("object", ["sha256"])
+    finally:
+        os.close(top)
 
 
 @pytest.mark.parametrize("threads", [1, 4])
