@@ -12,10 +12,11 @@ from maintainer.errors import ActionFailed, MaintainerError
 from maintainer.links.postgres_acting import ActingSession
 from maintainer.model.plan import Damage
 
-_FOUND = {"XX001": Damage.UNREADABLE, "XX002": Damage.INCONSISTENT}
-"""data_corrupted: a page does not fit its checksum, or a table its own rules; index_corrupted."""
-_NOT_ITS_FAULT = ("40", "53", "57", "58")
-"""Classes of errors that say nothing of the relation: conflict with recovery, resources, intervention, system."""
+_FOUND = {"XX001": Damage.UNREADABLE, "XX002": Damage.INCONSISTENT, "58030": Damage.UNREADABLE}
+"""data_corrupted: a page does not fit its checksum, or a table its own rules; index_corrupted; io_error: the disk does
+not give a page back. A file that is gone may as well be amcheck's own: that tells nothing of the relation."""
+_NOT_ITS_FAULT = ("40", "53", "57")
+"""Classes of errors that say nothing of the relation: conflict with recovery, resources, intervention."""
 
 
 class Damaged(ActionFailed):

@@ -38,6 +38,8 @@ def failing(code: str) -> str:
         (SOUND, Damage.NONE),
         (failing("index_corrupted"), Damage.INCONSISTENT),
         (failing("data_corrupted"), Damage.UNREADABLE),
+        (failing("io_error"), Damage.UNREADABLE),
+        (failing("undefined_file"), Damage.NOT_CHECKED),
         (failing("internal_error"), Damage.NOT_CHECKED),
         ("SELECT count(*) FROM no_such_table", Damage.NOT_CHECKED),
         ("SELECT count(*) FROM secret", Damage.NOT_CHECKED),
@@ -45,7 +47,7 @@ def failing(code: str) -> str:
     ],
 )
 def test_only_damage_is_taken_for_damage(checking: CheckingSession, text: str, damage: Damage) -> None:
-    """What a server refuses says nothing of the relation; and nothing can be written."""
+    """A page that the disk does not give back is damage; what a server refuses says nothing; nothing can be written."""
     assert checking.check(text, PLENTY) is damage
     assert checking.check(SOUND, PLENTY) is Damage.NONE
 
@@ -55,7 +57,7 @@ def test_only_damage_is_taken_for_damage(checking: CheckingSession, text: str, d
     [
         ("SELECT pg_sleep(60)", SaysNothing),
         (failing("serialization_failure"), SaysNothing),
-        (failing("io_error"), SaysNothing),
+        (failing("disk_full"), SaysNothing),
         (failing("lock_not_available"), GaveWay),
     ],
 )
