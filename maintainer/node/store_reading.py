@@ -19,8 +19,8 @@ from maintainer.node.store_rows import FIRST_DEVIATION, NEVER, storable
 COMMIT_EVERY = 3.0
 LEAST_SURPRISES = 20
 """So few are told one by one, whatever share they are of a small store."""
-_BATCH = 400
-_BATCH_BYTES = 64 * 1024 * 1024
+_BATCH = 1000
+_FIRST_BYTES, _LEAST_BYTES, _MOST_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024, 512 * 1024 * 1024
 _WORTH_A_THREAD = 4 * 1024 * 1024
 _DEVIANTS = 1000
 _AT_ONCE = 100
@@ -66,7 +66,7 @@ class Reading:
         self.stopped = ""
         self._opened, self._store, self._quota, self._deadline = opened, store, quota, deadline
         self._threads, self._lost_share, self._rate = threads, lost_share, rate
-        self._batch_bytes = min(_BATCH_BYTES, rate * COMMIT_EVERY) if rate else _BATCH_BYTES
+        self._batch_bytes = min(_FIRST_BYTES, rate * COMMIT_EVERY) if rate else _FIRST_BYTES
         self._turn = NEVER
         self._deviants = _DEVIANTS
         self.missing = []
@@ -98,13 +98,20 @@ class Reading:
             if not batch:
                 self.stopped = self.stopped or "nothing-left"
                 return
+            began, before = time.monotonic(), self.bytes
             for row, reading in hands.read(batch):
                 self._keep(row, reading)
             self._write()
+            self._fit_the_next(self.bytes - before, time.monotonic() - began)
             if self._deadline.passed():
                 self.stopped = "deadline"
             elif self._is_lost():
                 return
+
+    def _fit_the_next(self, read, seconds):
+        """Let a batch take a second: the threads begin anew for each, and nothing is committed within one."""
+        if not self._rate and seconds > 0:
+            self._batch_bytes = max(_LEAST_BYTES, min(int(read / seconds), _MOST_BYTES))
 
     def _next(self):
         """What is read next, and never what this run has read already."""
