@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 from maintainer import sdk
+from tasks.reindex_facts import ROOM, Room
 
 TOAST = "pg_toast"
 Record = dict[str, sdk.OnRecord]
@@ -86,6 +87,7 @@ class CheckFacts(sdk.Facts):
     server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
     damage: Record
     checked_at: Record
+    room: dict[str, Room] = sdk.Field({}, description="by place; what cannot be told is left out")
 
     @cached_property
     def drifting(self) -> frozenset[str]:
@@ -147,6 +149,15 @@ class CheckFacts(sdk.Facts):
             return True
         later = self.last_check(index.table_subject) >= self.last_check(index.subject)
         return later and self.damage_of(index.table_subject) is sdk.Damage.NONE
+
+
+    def own_bytes(self, index: Relation) -> int:
+        """Size of an index without its table, which is read with it."""
+        return index.size - next((one.size for one in self.relations if one.subject == index.table_subject), 0)
+
+    def lacks_room(self, index: Relation) -> bool:
+        """Whether a rebuild may fill one of the places where indexes lie."""
+        return any(place.free_bytes < ROOM * self.own_bytes(index) for place in self.room.values())
 
 
 def _text(name: str) -> str:

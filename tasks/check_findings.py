@@ -6,6 +6,7 @@ from itertools import groupby
 
 from maintainer import sdk
 from tasks.check_facts import CheckFacts, Drift, Relation
+from tasks.reindex_facts import ROOM
 
 NAMED = 20
 
@@ -35,6 +36,17 @@ def not_checked(relations: tuple[Relation, ...], facts: CheckFacts) -> Iterator[
             subject="database",
             evidence={"relations": len(failed), "first": [one.subject for one in failed[:NAMED]]},
             advice="whether these are sound could not be told: call bt_index_check or verify_heapam by hand",
+        )
+
+
+def no_room(indexes: list[Relation], facts: CheckFacts) -> Iterator[sdk.Finding]:
+    if indexes:
+        yield sdk.Finding(
+            severity=sdk.Severity.WARNING,
+            cause="rebuild-no-room",
+            subject="database",
+            evidence={"indexes": len(indexes), "bytes": sum(facts.own_bytes(one) for one in indexes)},
+            advice=f"they are damaged, and a rebuild needs up to {ROOM} times their size where indexes lie: make room",
         )
 
 

@@ -41,6 +41,7 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
             "default_collation": sdk.SqlQuery(text=DEFAULT, calls="pg_database_collation_actual_version(oid)"),
             "horizon": sdk.HORIZON,
             "server": sdk.SERVER,
+            "room": sdk.Room(text=PLACES, parameters={"smallest": 1_000_000}),
             "openings": sdk.Openings(within=params.check_all_within),
             "damage": sdk.Recorded(measurement=sdk.DAMAGE),
             "checked_at": sdk.Recorded(measurement=sdk.CHECKED_AT),
@@ -48,8 +49,11 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
 
     def plan(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> sdk.Decision:
         known = tuple(one for one in facts.relations if one.bytes is not None)
+        to_be_rebuilt = [one for one in known if _is_to_be_rebuilt(one, facts)]
+        broken = [one for one in to_be_rebuilt if not facts.lacks_room(one)]
         findings = (
             *tell.damaged(known, facts),
+            *tell.no_room([one for one in to_be_rebuilt if one not in broken], facts),
             *tell.checksums(facts),
             *tell.collations(facts),
             *tell.not_checked(known, facts),
@@ -58,7 +62,6 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
         )
         if not facts.functions_by_name:
             return NO_AMCHECK.model_copy(update={"findings": findings})
-        broken = [one for one in known if _is_to_be_rebuilt(one, facts)]
         refusal = _not_now(params, facts, self.name) if broken else None
         rebuilds = () if refusal else (one for index in broken for one in _rebuild(index, params, facts))
         due = _due_tonight([one for one in known if facts.statement(one)], params, facts)
@@ -190,4 +193,5 @@ CHECKSUMS = sdk.sql_file("tasks", "db_check_checksums.sql")
 COLLATIONS = sdk.sql_file("tasks", "db_check_collations.sql")
 DEFAULT = sdk.sql_file("tasks", "db_check_default_collation.sql")
 FUNCTIONS = sdk.sql_file("tasks", "db_check_functions.sql")
+PLACES = sdk.sql_file("tasks", "db_reindex_places.sql")
 RELATIONS = sdk.sql_file("tasks", "db_check_relations.sql")

@@ -19,6 +19,7 @@ from tasks.reindex_facts import (
     GAIN_SHARE,
     LEFTOVER,
     RATIO,
+    ROOM,
     Index,
     ReindexFacts,
 )
@@ -246,8 +247,6 @@ def _cannot_tell(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Findi
         yield _about(blind, "index-bloat-unknown", sdk.Severity.INFO, advice)
 
 
-ROOM = 3
-"""The new index, what is sorted for it, and its WAL."""
 SHRUNK = 100
 WORTH_IT = 0.1
 """A rebuild that gave back less is not repeated because of growth: its rows have become wider."""

@@ -8,6 +8,8 @@ from maintainer import sdk
 
 FULL = 0.9
 """How full the leaf pages of a new B-tree are. Source: PostgreSQL manual, CREATE INDEX, "fillfactor"."""
+ROOM = 3
+"""Times its size that a rebuild takes: the new index, what is sorted for it, and its WAL."""
 STALE = 0.1
 """From this share of changed rows, what the server believes of an index's rows is not relied on."""
 RATIO = "bytes-per-row"
