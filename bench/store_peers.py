@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 THREADS = 4
-"""Ours reads with as many. From a disk, on two processors, four are faster than two."""
+"""Bare ones are fastest with two for each of two processors."""
 
 Peer = Callable[[Sequence[Path]], float]
 

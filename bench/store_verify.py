@@ -7,14 +7,17 @@ the first reading every object's structure is walked, in later ones that of cont
 the page cache for both sides; cold ones are read from the disk by both.
 """
 
+import os
 import sys
 from collections.abc import Iterator
 
 from bench.node_store import NodeStore, ct_slices, node_store
-from bench.store_peers import THREADS, Peer, bare_threads, dcmftest_and_sha256sum, has, pydicom_threads, sha256sum
+from bench.store_peers import Peer, bare_threads, dcmftest_and_sha256sum, has, pydicom_threads, sha256sum
 from bench.table import Row, not_measured, times_faster
 
 SLICES, EDGE = 4_000, 512
+PROCESSORS = os.cpu_count() or 1
+"""Ours reads with a thread for each."""
 ROUNDS, OF_OTHERS = 7, 2
 OF_BARE = 0.9
 """Part of the rate of threads that only read and hash."""
@@ -56,7 +59,7 @@ def _bests(store: NodeStore, peer: Peer, rounds: int, *, cached: bool) -> tuple[
     ours, theirs = [], []
     for _ in range(rounds):
         store.prepare(cached=cached)
-        ours.append(store.read(THREADS))
+        ours.append(store.read(PROCESSORS))
         store.prepare(cached=cached)
         theirs.append(peer(store.paths))
     return min(ours), min(theirs)
