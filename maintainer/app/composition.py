@@ -7,30 +7,28 @@ import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import structlog
 
-from maintainer.app.choice import check_known, check_may_be_asked, choose, planned, window_closed
+from maintainer.app.choice import check_may_be_asked, choose, planned, window_closed
 from maintainer.app.installed import node_program, register
+from maintainer.app.people import People
 from maintainer.app.preparing import preparation
 from maintainer.errors import LogError
 from maintainer.intervention_log.controller_id import controller_id
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
-from maintainer.intervention_log.record import Intervention, Kind, Record
 from maintainer.intervention_log.run_lock import RunLock, holder
-from maintainer.intervention_log.snapshots import Snapshots
 from maintainer.inventory_file.load import LoadedInventory
 from maintainer.links.plan_file import read_plan
 from maintainer.links.secrets import read_secret
 from maintainer.model.inventory import LogIndex
-from maintainer.model.plan import Acknowledged, Plan
+from maintainer.model.plan import Plan
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence, Window
 from maintainer.planning.calendar import missed, next_opening, open_now
 from maintainer.planning.preparation import Preparation
-from maintainer.running.accepted import check_acceptable
 from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.checkup import Examination, examine
 from maintainer.running.copies import Copies
@@ -44,13 +42,10 @@ from maintainer.running.recorder import Recorder
 from maintainer.running.report import RunReport
 from maintainer.running.shift import work_a_shift
 from maintainer.running.stop import Stop
-from maintainer.running.store_findings import open_about, stores
-from maintainer.running.verdicts import acknowledge, settle, thaw
-from maintainer.running.visits import Visit, Visits
 
 if TYPE_CHECKING:
     from maintainer.links.fleet import Fleet
-    from maintainer.links.lease import Holder, Released
+    from maintainer.links.lease import Holder
 
 
 LOG = structlog.get_logger(__name__)
@@ -73,6 +68,11 @@ class Maintainer:
         self.tasks = register()
         self.state = Path(self.inventory.controller.state)
         self.stop = Stop()
+
+    @property
+    def people(self) -> People:
+        """What the person at the keyboard may decide."""
+        return People(self)
 
     def choose(
         self, *, window: str | None, nodes: Sequence[str], tasks: Sequence[str], asked: bool = False
@@ -134,43 +134,6 @@ class Maintainer:
             self._tell_the_index(log)
             return done
 
-    def open_intervention(self, node: str, intervention: Intervention) -> Visit:
-        """Note that a person works on a node: the agent keeps off it until the intervention is closed."""
-        check_known(self.loaded, "node", [node], self.inventory.nodes)
-        with self.open_log() as log:
-            return self._visits(log).open(node, intervention)
-
-    def close_intervention(self, node: str, number: int | None, note: str) -> Visit:
-        with self.open_log() as log:
-            return self._visits(log).close(node, number, note)
-
-    def settle(self, step: str, ending: Literal["done", "failed"], why: str) -> Record:
-        """Note a person's word on how a step ended.
-
-        Raises:
-            Busy: a run goes on, whose steps end by themselves.
-        """
-        with RunLock(self.state, command="maintainer settle"), self.open_log() as log:
-            return settle(log, self.actor, step, ending, why)
-
-    def thaw(self, group: str, why: str) -> Record:
-        with self.open_log() as log:
-            return thaw(log, self.actor, group, why)
-
-    def acknowledge(self, name: str, node: str | None, who: str, why: str, *, accept: bool = False) -> list[Record]:
-        """Note that a person knows what is found about an object: it is shown on, and alarms no longer.
-
-        Raises:
-            UsageError: nothing is found about it now, or on more than one node and none is named; or it is to be
-                accepted as it is and cannot be.
-        """
-        with self.open_log() as log:
-            about = open_about(stores(log, self.loaded.assignments), name, node)
-            if accept:
-                check_acceptable(self.inventory, about)
-            word = Acknowledged(who=who or self.actor, at=now(), why=why, accepted=accept)
-            return acknowledge(log, self.actor, about, word)
-
     @property
     def actor(self) -> str:
         """Who is at the keyboard, or as whom the agent runs."""
@@ -186,36 +149,17 @@ class Maintainer:
         """The nodes, over real links; `run_id` is shown in what is opened on them."""
         from maintainer.links.fleet import Fleet  # noqa: PLC0415 (paramiko and psycopg: only for who touches nodes)
 
-        holder = self._holder(run_id, log) if run_id else None
+        holder = self.holder(run_id, log) if run_id else None
         program, asked = self.node_program(), lambda: self.stop.asked
         fleet = Fleet(self.inventory, run_id or "dry run", program, log.history, holder, stop_asked=asked)
         self.stop.on_abandon(fleet.cut)
         return fleet
 
-    def _holder(self, run_id: str, log: InterventionLog) -> "Holder":
+    def holder(self, run_id: str, log: InterventionLog) -> "Holder":
+        """Say as whom a run of this controller holds nodes."""
         from maintainer.links.lease import Holder  # noqa: PLC0415 (as above)
 
         return Holder(controller_id(self.state), run_id, self.actor, log)
-
-    def release(self, node: str, why: str, *, cancel: bool, accept_log: bool) -> "Released":
-        """Take a node's lease from whoever has it, as the person at the keyboard decided, and note it.
-
-        `accept_log`: the node takes this log for the right one, whatever it was shown before.
-
-        Raises:
-            Busy: a run of this controller goes on, which gives back what it holds by itself.
-            ActionFailed: the node said no.
-            CouldNotLook: the node did not answer.
-        """
-        check_known(self.loaded, "node", [node], self.inventory.nodes)
-        with RunLock(self.state, command="maintainer node release"), self.open_log() as log:
-            run = f"release-{secrets.token_hex(4)}"
-            holder, how = self._holder(run, log), {"cancel": cancel, "accept_log": accept_log}
-            released = self.fleet(log).release_by_person(node, holder, why, **how)
-            before = f" of {released.before['who']}, held since {released.before['since']}" if released.before else ""
-            accepted = ", which is to take this log for the right one" * accept_log
-            log.append(Kind.NOTE, node=node, actor=self.actor, text=f"released the lease{before}{accepted}: {why}")
-            return released
 
     def node_program(self) -> bytes:
         """The program for nodes, as a zipapp: the same sources give the same bytes."""
@@ -283,16 +227,6 @@ class Maintainer:
             report=report,
             known=self.loaded.assignments,
             approved=approved,
-        )
-
-    def _visits(self, log: InterventionLog) -> Visits:
-        return Visits(
-            log=log,
-            snapshots=Snapshots(self.state),
-            inventory=self.inventory,
-            look=self.fleet(log).look,
-            actor=self.actor,
-            clock=now,
         )
 
     def _tell_the_index(self, log: InterventionLog) -> None:

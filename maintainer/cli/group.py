@@ -47,7 +47,7 @@ def list_(session: Session, *, as_json: bool) -> None:
 @click.pass_obj
 def thaw(session: Session, *, name: str, why: str, as_json: bool) -> None:
     """Let the members of the frozen group NAME be worked on again. See first that images come from each of them."""
-    record = session.app.thaw(name, why)
+    record = session.app.people.thaw(name, why)
     if as_json:
         emit({"format": "maintainer.log/1", "records": [record.model_dump(mode="json", exclude_defaults=True)]})
     else:

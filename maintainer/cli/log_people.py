@@ -56,7 +56,7 @@ def open_(
         raise click.UsageError("say where the work is done: --on-site or --remote")
     app = session.app
     work = announced(who, company, place, scope, until=until, site=app.inventory.site)
-    visit = app.open_intervention(node, work)
+    visit = app.people.open_intervention(node, work)
     if as_json:
         emit(visit)
         return
@@ -76,7 +76,7 @@ def open_(
 @click.pass_obj
 def close(session: Session, *, node: str, number: int | None, note: str, as_json: bool) -> None:
     """Say that the work on NODE is over; show what changed."""
-    visit = session.app.close_intervention(node, number, note)
+    visit = session.app.people.close_intervention(node, number, note)
     if as_json:
         emit(visit)
         return

@@ -68,7 +68,7 @@ def prepare(
 @click.pass_obj
 def release(session: Session, name: str, *, why: str, cancel: bool, accept_log: bool, as_json: bool) -> None:
     """Take a node's lease from a run that is surely over. If that run still lives, it is refused from then on."""
-    released = session.app.release(name, why, cancel=cancel, accept_log=accept_log)
+    released = session.app.people.release(name, why, cancel=cancel, accept_log=accept_log)
     if as_json:
         emit({"format": "maintainer.node-release/1", "node": name, **released.model_dump(mode="json")})
         return

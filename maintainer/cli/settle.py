@@ -22,7 +22,7 @@ def settle(session: Session, *, step: str, ending: Literal["done", "failed"], wh
 
     `maintainer status` lists the steps that wait for a person. Your name goes into the log with it.
     """
-    record = session.app.settle(step, ending, why)
+    record = session.app.people.settle(step, ending, why)
     if as_json:
         emit({"format": "maintainer.log/1", "records": [record.model_dump(mode="json", exclude_defaults=True)]})
     else:

@@ -72,7 +72,7 @@ def ack(session: Session, *, pseudonym: str, why: str, who: str, node: str | Non
     That holds for the causes that are found now, and until the object is read as good again. What is accepted is
     shown until the next night, which forgets how it was: then it is gone for good, or read as a new file.
     """
-    records = session.app.acknowledge(pseudonym, node, who.strip(), why, accept=accept)
+    records = session.app.people.acknowledge(pseudonym, node, who.strip(), why, accept=accept)
     if as_json:
         written = [record.model_dump(mode="json", exclude_defaults=True) for record in records]
         emit({"format": "maintainer.log/1", "records": written})

@@ -41,9 +41,9 @@ def _take(path, request):
 def _break_open(path, request):
     who, why = (text(request.get(key), "request." + key, 400) for key in ("who", "why"))
     before = lease.break_open(path, who, why)
+    if before:
+        journal.warn("{} released the lease of {}: {}".format(who, lease.said_of(before), why))
     if request.get("forget") is True:
         witness.forget(path, lease.word(request["controller"], "request.controller"))
         journal.warn("{} let this node forget what it was shown of the log: {}".format(who, why))
-    if before:
-        journal.warn("{} released the lease of {}: {}".format(who, lease.said_of(before), why))
     return {"released": before, "running": operations.running(path)}

@@ -81,3 +81,17 @@ def test_a_log_that_goes_on_is_believed(practice: Practice, me: Controller) -> N
     assert shown.read_bytes() != earlier
     shown.write_bytes(earlier)
     assert me.do("run").code == Exit.FINE
+
+
+def test_a_release_that_does_not_come_to_its_end_is_on_record(practice: Practice, me: Controller) -> None:
+    """The node gave up the lease before it found that it cannot forget: whoever reads the log later is told."""
+    me.do("run")
+    witness = practice.layout.home / ".local" / "state" / "maintainer" / "witness.json"
+    witness.write_text("{}")
+    done = me.do("node", "release", "practice", "--accept-log", "--why", "restored the backup of Monday")
+    assert done.code == Exit.TROUBLE
+    assert "witness.json" in done.stderr
+    note = me.records()[-1]
+    assert (note["kind"], note["node"]) == ("note", "practice")
+    assert "began to release the lease" in note["text"]
+    assert note["text"].endswith("restored the backup of Monday")
