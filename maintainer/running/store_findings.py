@@ -17,6 +17,9 @@ TASK = "dicom-integrity"
 _NOT_BELIEVED = {"store-lost", "proof-failed"}
 """A look that found one of these says nothing of single objects."""
 
+_ALL = "store"
+"""The subject of what is found about a store as a whole."""
+
 
 class StoreFinding(Value):
     """One cause of one subject on one node. `open`: the newest look told it; `first_told`: since it was last good."""
@@ -55,15 +58,15 @@ def stores(log: InterventionLog, assignments: Sequence[Assignment]) -> Stores:
 
 
 def open_about(seen: Stores, name: str, node: str | None) -> tuple[StoreFinding, ...]:
-    """Find what is open about one object.
+    """Find what is open about one object, or about one storage of the index.
 
     Raises:
         UsageError: nothing is, or on more than one node and none is named.
     """
     about = tuple(one for one in seen.findings if one.open and one.finding.subject == name and node in {None, one.node})
-    if not about or not name.startswith("object-"):
-        hint = "`maintainer store list` shows what is; only what is found about an object can be acknowledged"
-        raise UsageError(f"nothing is found about an object {name} now", hint=hint)
+    if not about or name == _ALL:
+        hint = "`maintainer store list` shows what is; what is found about a store as a whole cannot be acknowledged"
+        raise UsageError(f"nothing is found about an object or a storage {name} now", hint=hint)
     nodes = list(dict.fromkeys(one.node for one in about))
     if len(nodes) > 1:
         raise UsageError(f"{name} is a finding on {', '.join(nodes)}", hint="say which one: --node NAME")

@@ -95,6 +95,16 @@ def test_what_was_good_again_since_is_not_known(nights: Nights) -> None:
     assert nights.alarms(finding("object-bit-rot", good=2 * DAY)) == ["object-bit-rot"]
 
 
+def test_a_storage_that_is_another_nodes_can_be_acknowledged(nights: Nights) -> None:
+    """The check's own advice: what is said of one storage of the index would alarm every night, for ever."""
+    elsewhere = finding("storage-not-declared", "fs2")
+    nights.night(told(elsewhere, finding("storage-not-declared", "fs3")))
+    nights.acknowledge("fs2")
+    assert nights.alarms(elsewhere) == []
+    assert nights.alarms(finding("storage-not-declared", "fs3")) == ["storage-not-declared"]
+    assert nights.alarms(finding("archive-reports-missing", "fs2")) == ["archive-reports-missing"]
+
+
 def test_no_task_acknowledges_its_own_findings(nights: Nights) -> None:
     """A mark comes from the log alone."""
     word = Acknowledged(who="a task", at=NOW, why="never mind")
