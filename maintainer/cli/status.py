@@ -66,7 +66,7 @@ def _trend(one: "Trend") -> tuple[str, ...]:
         f"{value / 1e6:.1f} MB" if value is not None else "" for value in (one.reclaimed, one.reclaimed_in_all)
     )
     advice = "gives nothing back: leave it out" if one.pays is False else ""
-    counts = (str(one.done), str(one.failed))
+    counts = (str(one.done), f"{one.failed}{f', {one.unknown} unknown' if one.unknown else ''}")
     return one.node, one.subject, *counts, one.last[:16], took, *gained, str(one.next_by or ""), advice
 
 

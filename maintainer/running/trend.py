@@ -23,14 +23,16 @@ TIMES = 3
 class Trend(Value):
     """One subject. `next_by` is what its own rhythm says, None before it was done twice.
 
-    `seconds` and `reclaimed` are of the last time, `predicted` is how long that was thought to take;
-    `reclaimed_in_all` is of every time. `pays`: None where nothing is ever given back, as by a check.
+    `unknown` counts those whose ending nobody knew that night. `seconds` and `reclaimed` are of the last time,
+    `predicted` is how long that was thought to take; `reclaimed_in_all` is of every time. `pays`: None where nothing is
+    ever given back, as by a check.
     """
 
     node: Name
     subject: str
     done: int
     failed: int
+    unknown: int
     last: str
     seconds: float | None
     predicted: float | None
@@ -68,7 +70,8 @@ def _trend(records: Sequence[Record]) -> Trend:
         node=records[0].node,
         subject=records[0].subject,
         done=len(done),
-        failed=len(records) - len(done),
+        failed=sum(one.ending == "failed" for one in records),
+        unknown=sum(one.ending == "unknown" for one in records),
         last=records[-1].time,
         seconds=next(reversed(seconds), None),
         predicted=predicted.total_seconds() if predicted is not None else None,

@@ -42,6 +42,12 @@ def test_the_last_time_is_held_against_what_was_predicted(tmp_path: Path) -> Non
     assert [read(tmp_path / "5", *((day, "a", "done", None) for day in range(6))).trends[0].predicted] == [2.5]
 
 
+def test_what_nobody_knows_the_end_of_has_not_failed(tmp_path: Path) -> None:
+    """A step whose link was lost may have been done: it is counted by itself."""
+    (one,) = read(tmp_path, (0, "a", "unknown", None), (1, "a", "failed", None), (2, "a", "done", 0.5)).trends
+    assert (one.done, one.failed, one.unknown) == (1, 1, 1)
+
+
 def test_what_never_pays_is_told(tmp_path: Path) -> None:
     """Three times in a row less than a tenth; of a subject that gives nothing by its nature nobody can say."""
     poor = [(day, "poor", "done", 0.05) for day in range(3)]
