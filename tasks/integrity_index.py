@@ -34,8 +34,7 @@ _REPORTED = "the archive's own check reported these: look for them there by thei
 _CAUSES = {
     "storage-not-declared": (
         Severity.WARNING,
-        f"write in `storages` which folder this is; if it is none of this node, {_VERIFY_THERE}"
-        " and acknowledge this (`maintainer store ack`)",
+        f"write in `storages` which folder this is; if it is none of this node, {_VERIFY_THERE} and `store ack` this",
     ),
     "kept-in-archive-files": (
         Severity.INFO,
