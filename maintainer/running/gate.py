@@ -92,9 +92,11 @@ class Gate:
         return occurrence is not None and occurrence.is_open(self.clock() + later)
 
     def time_left(self, assignment: Assignment) -> timedelta:
-        """Until the window of a task closes."""
+        """Until the window of a task closes; none once somebody has stopped the run."""
         occurrence = self.open_windows.get(assignment.params.window)
-        return max(timedelta(0), occurrence.closes - self.clock()) if occurrence else timedelta(0)
+        if occurrence is None or self.stop.asked:
+            return timedelta(0)
+        return max(timedelta(0), occurrence.closes - self.clock())
 
     def _proofs(self, node: str) -> tuple[PartnerProof, ...]:
         return proofs(node, self.inventory, self.look, self.controller, self.machine.get(node))

@@ -11,7 +11,11 @@ import pytest
 from maintainer.errors import CouldNotLook
 from maintainer.model.plan import Acknowledged, Finding, Severity
 from maintainer.model.task import Observation, StoreCopies, StoreInstances
+from maintainer.model.window import Occurrence
 from maintainer.running.copies import LONGEST, MOST_OBJECTS, Copies
+from maintainer.running.gate import Gate
+from maintainer.running.stop import Stop
+from tests.fakes.fake_fleet import NOW
 
 HERE: Any = SimpleNamespace(node="pacs-a")
 KEEPS = SimpleNamespace(store=SimpleNamespace(archive="practice"), database=object())
@@ -152,6 +156,28 @@ def test_the_time_is_bounded() -> None:
         group.left = left
         group.told(finding(1))
         assert {question.within for _, question in group.asked} == {within}
+
+
+def test_a_run_that_is_asked_to_stop_asks_nobody_any_more() -> None:
+    """Each partner may take a minute to answer, and who pressed Ctrl-C waits for what has begun alone."""
+    group, stop = Group(b="sound"), Stop()
+    night = Occurrence(window="night", day=NOW.date(), opens=NOW, closes=NOW + timedelta(hours=6))
+    nothing: Any = None
+    gate = Gate(
+        inventory=nothing,
+        log=nothing,
+        look=group.look,
+        clock=lambda: NOW,
+        stop=stop,
+        open_windows={"night": night},
+        started_wall=NOW,
+        controller="c1",
+    )
+    here: Any = SimpleNamespace(node="pacs-a", params=SimpleNamespace(window="night"))
+    copies = Copies(inventory=group.inventory, look=group.look, time_left=gate.time_left)
+    stop.ask()
+    assert [one.evidence for one in copies.added_to((finding(1),), here, group)] == [{"copy_on_b": "not-asked"}]
+    assert group.asked == []
 
 
 def test_the_advice_says_where_to_fetch_it() -> None:
