@@ -1,6 +1,7 @@
 """pydicom is asked about suspects in a process of its own, which takes no more than it is given and says one word."""
 
 import base64
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -50,6 +51,13 @@ def test_the_process_cannot_take_more_than_it_is_given() -> None:
     done = subprocess.run([sys.executable, "-c", greedy], input=IMAGE, capture_output=True, check=False)
     assert done.returncode == 1
     assert b"MemoryError" in done.stderr
+
+
+def test_the_process_is_told_that_its_time_is_over() -> None:
+    """By the signal that means that and nothing else, so that it is not taken for one that broke."""
+    endless = "from maintainer.links import dicom_opinion as one; one.SECONDS = 1; one._main()\nwhile True: pass"
+    done = subprocess.run([sys.executable, "-c", endless], input=IMAGE, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGXCPU
 
 
 def test_one_who_breaks_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
