@@ -73,7 +73,8 @@ def checksums(facts: CheckFacts) -> Iterator[sdk.Finding]:
                 subject=f"database {name}",
                 evidence={"failures": one.failures, "last": one.last_failure},
                 advice="the disk has given back other bytes than were written: see the server's log for which file,"
-                " take a backup that is known to be good, and look at disk and memory",
+                " take a backup that is known to be good, and look at disk and memory; the count stays until the"
+                " statistics of that database are reset (pg_stat_reset)",
             )
 
 

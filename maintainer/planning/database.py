@@ -134,6 +134,6 @@ BUSY = 2
 _CORRUPTING = range(140000, 140004)
 _MISSING_PREPARED = (range(120000, 120009), range(130000, 130005), range(140000, 140001))
 _HOLDS = {
-    "slot": ("replication slot", "let its consumer catch up, or drop it (pg_replication_slots)"),
+    "slot": ("replication slot", "let its consumer catch up, or drop it if that is gone (pg_replication_slots)"),
     "standby": ("standby", "end the long query there (hot_standby_feedback keeps rows for it)"),
 }
