@@ -150,7 +150,6 @@ class CheckFacts(sdk.Facts):
         later = self.last_check(index.table_subject) >= self.last_check(index.subject)
         return later and self.damage_of(index.table_subject) is sdk.Damage.NONE
 
-
     def own_bytes(self, index: Relation) -> int:
         """Size of an index without its table, which is read with it."""
         return index.size - next((one.size for one in self.relations if one.subject == index.table_subject), 0)

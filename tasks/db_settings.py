@@ -166,8 +166,8 @@ def _slots(facts: SettingsFacts, params: SettingsParams) -> Iterator[sdk.Finding
                 cause="slot-keeps-wal",
                 subject=f"replication slot {slot.name}",
                 evidence={"bytes": slot.bytes, "active": slot.active},
-                advice="the disk of the WAL fills up until the database stops: let its consumer catch up, or, if that is gone"
-                " for good, drop the slot (pg_drop_replication_slot); a consumer that comes back then must be set up anew",
+                advice="the disk of the WAL fills up until the database stops: let its consumer catch up, or drop it"
+                " (pg_drop_replication_slot) if the consumer is gone for good: one that comes back must be set up anew",
             )
 
 
