@@ -8,6 +8,8 @@ from maintainer import sdk
 from tasks.reindex_facts import ROOM, Room
 
 TOAST = "pg_toast"
+HEAP_SINCE = 140000
+"""From this version on tables can be checked."""
 Record = dict[str, sdk.OnRecord]
 
 
@@ -145,7 +147,7 @@ class CheckFacts(sdk.Facts):
 
     def table_is_sound(self, index: Relation) -> bool:
         """Whether its table was checked and sound after the index was found damaged, or nothing can check tables."""
-        if "verify_heapam" not in self.functions_by_name:
+        if self.server[0].version < HEAP_SINCE:
             return True
         later = self.last_check(index.table_subject) >= self.last_check(index.subject)
         return later and self.damage_of(index.table_subject) is sdk.Damage.NONE

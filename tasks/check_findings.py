@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from maintainer import sdk
-from tasks.check_facts import CheckFacts, Drift, Relation
+from tasks.check_facts import HEAP_SINCE, CheckFacts, Drift, Relation
 from tasks.reindex_facts import ROOM
 
 NAMED = 20
@@ -136,4 +136,4 @@ ADVICE = {
     "table-damaged": "nothing here repairs a table: stop what writes to it, keep a copy of the files as they are,"
     " restore from a backup or use the standby; then look at disk and memory",
 }
-HEAP_SINCE, COLLATION_SINCE = 140000, 150000
+COLLATION_SINCE = 150000
