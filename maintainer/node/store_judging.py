@@ -23,7 +23,8 @@ class Judgement(NamedTuple):
     @property
     def has_baseline(self):
         """Whether the content is what it was: it may have a form that it should not have, but is the instance."""
-        return self.word not in DEVIATIONS_OF_CONTENT and self.evidence.get("why") != OTHER_INSTANCE
+        is_other = OTHER_INSTANCE in (self.evidence.get("why"), self.evidence.get("header"))
+        return self.word not in DEVIATIONS_OF_CONTENT and not is_other
 
 
 def algorithms(row):
@@ -54,13 +55,12 @@ def _content(row, reading):
 
 
 def _form(row, reading):
+    is_other = row.kind == DICOM and not reading.header.why and row.uid and of_uid(reading.header.uid) != row.uid
     if row.kind == DICOM and reading.executable:
-        return "executable-preamble", _shape(row, reading)
+        return "executable-preamble", dict(_shape(row, reading), **({"header": OTHER_INSTANCE} if is_other else {}))
     if row.kind == DICOM and reading.header.why:
         return "header", {"why": reading.header.why, "offset": reading.header.offset, "size": reading.size}
-    if row.kind == DICOM and row.uid and of_uid(reading.header.uid) != row.uid:
-        return "header", {"why": OTHER_INSTANCE, "size": reading.size}
-    return "", {}
+    return ("header", {"why": OTHER_INSTANCE, "size": reading.size}) if is_other else ("", {})
 
 
 def _shape(row, reading):

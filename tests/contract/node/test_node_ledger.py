@@ -217,6 +217,17 @@ def test_another_instance_than_the_indexs_is_told_until_it_is_that_one(node: Own
     assert deviations(node) == {"aa/4": "header"}
 
 
+def test_an_executable_preamble_hides_no_other_instance(node: OwnNode) -> None:
+    """Both are told, night after night: what is not the instance of the index is nobody's baseline."""
+    other = hashlib.sha256(b"1.2.3").digest()[:8].hex()
+    put(node, 4, b"MZ" + image(4)[2:])
+    learn(node, row(4, uid=other), *map(row, (0, 1, 2, 3, 5)))
+    for _ in range(2):
+        read(node)
+        assert deviations(node) == {"aa/4": "executable-preamble"}
+        assert look(node)["ledger"]["deviations"][0][2]["header"] == "other-instance"
+
+
 def test_what_is_new_is_read_first_and_whatever_the_quota_is(node: OwnNode) -> None:
     """It has its baseline in the first night in which there is time for it."""
     learn(node, *map(row, range(3)), through=3)
