@@ -131,6 +131,11 @@ class CheckFacts(sdk.Facts):
         return min([now, *(one.opens.timestamp() for one in self.openings[:1])])
 
     @cached_property
+    def half_a_window(self) -> dt.timedelta:
+        """Of the longest opening: what takes longer by its size would never be begun."""
+        return max((one.closes - one.opens for one in self.openings), default=dt.timedelta.max) / 2
+
+    @cached_property
     def functions_by_name(self) -> dict[str, str]:
         """What may be called, as SQL wants it."""
         return {one.name: sdk.quoted(one.schema_, one.name) for one in self.functions if one.permitted}

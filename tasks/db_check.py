@@ -8,7 +8,6 @@ Source: PostgreSQL manual, "amcheck", "Data Checksums", ALTER COLLATION.
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from functools import partial
-from itertools import takewhile
 
 from maintainer import sdk
 from tasks import check_findings as tell
@@ -112,27 +111,32 @@ def _due_tonight(checkable: list[Relation], params: CheckParams, facts: CheckFac
     urgent = {one.subject: one for one in checkable if _is_urgent(one, facts)}
     done = [one.size for one in checkable if facts.last_check(one.subject) >= facts.tonight]
     share = SPARE / max(1, len(facts.openings))
-    left = max(LEAST, share * sum(one.size for one in checkable)) - sum(done)
+    much = max(LEAST, share * sum(one.size for one in checkable))
     number = max(FEWEST, round(share * len(checkable))) - len(done)
     due = [one for one in checkable if one.subject not in urgent and _is_due(one, params, facts)]
     due.sort(key=lambda one: facts.last_check(one.subject))
-    return [*urgent.values(), *_as_far_as(left, due[: max(0, number)])]
+    return [*urgent.values(), *_as_far_as(much, sum(done), due[: max(0, number)])]
 
 
 def _is_due(one: Relation, params: CheckParams, facts: CheckFacts) -> bool:
     return facts.age(one.subject) >= params.check_all_within / 2
 
 
-def _as_far_as(room: float, due: list[Relation]) -> Iterator[Relation]:
-    """As many of the first as fit, and one at least where there is room: the largest must have its turn."""
-    read = 0
+def _as_far_as(much: float, read: int, due: list[Relation]) -> Iterator[Relation]:
+    """As many of the first as fit; of those that are larger than a whole share one, which must have its turn.
 
-    def fits(one: Relation) -> bool:
-        nonlocal read
-        begins_within, read = read < room, read + one.size
-        return begins_within
-
-    return takewhile(fits, due)
+    It is not counted: where the window is too short for it, it would hold up all others, night after night.
+    """
+    has_large = False
+    for one in due:
+        if read >= much:
+            return
+        if one.size <= much:
+            read += one.size
+            yield one
+        elif not has_large:
+            has_large = True
+            yield one
 
 
 def _is_urgent(one: Relation, facts: CheckFacts) -> bool:
@@ -166,7 +170,7 @@ def _check(chunk: list[Relation], facts: CheckFacts) -> sdk.Step:
         reason=f"last checked {age.days} days ago" if facts.last_check(first.subject) else "never checked",
         action=_action(chunk, facts),
         risk=sdk.Risk.READS,
-        timeout=_time(size),
+        timeout=min(_time(size), facts.half_a_window),
     )
 
 
