@@ -40,7 +40,7 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
             "default_collation": sdk.SqlQuery(text=DEFAULT, calls="pg_database_collation_actual_version(oid)"),
             "horizon": sdk.HORIZON,
             "server": sdk.SERVER,
-            "room": sdk.Room(text=PLACES, parameters={"smallest": 1_000_000}),
+            "room": sdk.Room(text=PLACES),
             "openings": sdk.Openings(within=params.check_all_within),
             "damage": sdk.Recorded(measurement=sdk.DAMAGE),
             "checked_at": sdk.Recorded(measurement=sdk.CHECKED_AT),

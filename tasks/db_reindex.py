@@ -53,8 +53,7 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
     facts = ReindexFacts
 
     def observe(self, node: sdk.Node, params: ReindexParams) -> Mapping[str, sdk.Observation]:
-        large: dict[str, int | float | str] = {"smallest": params.smallest}
-        limits = {**large, "measure_up_to": params.measure_up_to}
+        limits: dict[str, int | float | str] = {"smallest": params.smallest, "measure_up_to": params.measure_up_to}
         return {
             # Also those that a rebuild has made small: what it has gained is to be seen.
             "indexes": sdk.SqlQuery(text=INDEXES, parameters={"smallest": params.smallest // SHRUNK}),
@@ -62,7 +61,7 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             "server": sdk.SERVER,
             "horizon": sdk.HORIZON,
             "replicas": sdk.SqlQuery(text=REPLICAS),
-            "room": sdk.Room(text=PLACES, parameters=large),
+            "room": sdk.Room(text=PLACES),
             "ratios": sdk.Recorded(measurement=RATIO),
             "builds": sdk.Recorded(measurement=BUILD),
             "sizes": sdk.Recorded(measurement=BYTES),
