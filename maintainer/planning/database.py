@@ -48,8 +48,8 @@ def not_now(server: DatabaseServer, longest_transaction: timedelta, task: str) -
             because="cannot tell how old the oldest transaction is: the role may not see other sessions",
             hint="GRANT pg_monitor to the role of [nodes.….database]",
         )
-    age = timedelta(seconds=int(server.oldest_transaction_seconds))
-    if age > longest_transaction:
+    if server.oldest_transaction_seconds > longest_transaction.total_seconds():
+        age = timedelta(seconds=int(server.oldest_transaction_seconds))
         return Refuse(
             because=f"a transaction has been open for {write_duration(age)}",
             hint=f"end it (pg_stat_activity shows whose it is), or raise longest_transaction in [tasks.{task}]",

@@ -75,7 +75,7 @@ def rebuilding(me: Controller, practice: Practice) -> Iterator[Any]:
 @pytest.mark.fault(30)
 def test_fault_30_an_old_snapshot_before(bloated: Practice, alone: Controller) -> None:
     """A rebuild that would have to wait for it is refused, with what is in the way; nothing is sent."""
-    alone.edit("[tasks.db-reindex]\n", '[tasks.db-reindex]\nlongest_transaction = "1s"\n')
+    alone.edit("[tasks.db-reindex]\n", '[tasks.db-reindex]\nlongest_transaction = "1s"\ntimeout = "20s"\n')
     with old_snapshot(bloated):
         time.sleep(1.5)
         answer = alone.here(*REINDEX)
