@@ -35,6 +35,7 @@ _TOLD = (
     *("stopped", "objects", "bytes", "files", "files_complete"),
     *("pauses", "paused_seconds", "paused_because"),
 )
+_SUMMED = ("objects", "bytes", "pauses", "paused_seconds")
 _COLUMNS = ("key", "path", "size", "algorithm", "digest", "kind")
 _CONTENT = {"size", "digest", "bit-rot", "modified"}
 
@@ -146,7 +147,8 @@ class _Night:
         while answer["stopped"] == "surprises" and self._were_deleted(answer["missing"]):
             quota, number = None if quota is None else max(0, quota - answer["bytes"]), number + 1
             again = self._read(f"{self._step}-{number}", quota)
-            answer = {**again, **{what: answer[what] + again.get(what, 0) for what in ("objects", "bytes")}}
+            summed = {what: answer.get(what, 0) + again.get(what, 0) for what in _SUMMED if what in answer | again}
+            answer = {**answer, **again, **summed}
         return answer
 
     def _read(self, operation: str, quota: int | None) -> dict[str, Any]:

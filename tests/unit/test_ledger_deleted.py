@@ -82,3 +82,11 @@ def test_without_time_to_read_again_only_what_explains_all_is_no_loss(listed: se
     node = Node([surprised(1, 2)], listed)
     assert read(node, timedelta(seconds=1))["stopped"] == "surprises"
     assert [one["explained"] for one in node.settled] == [explained]
+
+
+def test_pauses_of_every_reading_are_told() -> None:
+    """Also when only the first one gave way to the archive."""
+    paused = {"pauses": 1, "paused_seconds": 9.5, "paused_because": "images-move"}
+    node = Node([{**surprised(1), **paused}, {**surprised(2), **paused}, {"stopped": "quota"}], listed=set())
+    answer = read(node)
+    assert (answer["pauses"], answer["paused_seconds"], answer["paused_because"]) == (2, 19.0, "images-move")
