@@ -61,7 +61,6 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             "server": sdk.SERVER,
             "horizon": sdk.HORIZON,
             "replicas": sdk.SqlQuery(text=REPLICAS),
-            "room": sdk.Room(text=PLACES),
             "ratios": sdk.Recorded(measurement=RATIO),
             "builds": sdk.Recorded(measurement=BUILD),
             "sizes": sdk.Recorded(measurement=BYTES),
@@ -69,10 +68,13 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             "leftovers": sdk.Recorded(measurement=LEFTOVER),
         }
 
+    def observe_more(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> Mapping[str, sdk.Observation]:
+        return {"room": sdk.Room(text=PLACES)} if _bloated(_judged(params, facts), params, facts) else {}
+
     def plan(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> sdk.Decision:
         valid = [index for index in facts.indexes if index.valid]
-        judged = [index for index in valid if index.size >= params.smallest]
-        bloated = {index.subject: reason for index in judged if (reason := _reason(index, params, facts))}
+        judged = _judged(params, facts)
+        bloated = _bloated(judged, params, facts)
         due = sorted((one for one in judged if one.subject in bloated), key=lambda one: _gain(one, facts), reverse=True)
         permitted = [index for index in due if index.permitted]
         roomy = [index for index in permitted if not _lacks_room(index, facts)]
@@ -92,6 +94,15 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             return refusal.model_copy(update={**told, "due": sdk.subjects(steps)})
         told["measured"] = (*told["measured"], *_planned(roomy, facts))
         return sdk.Steps.model_validate({"steps": steps, **told})
+
+
+def _judged(params: ReindexParams, facts: ReindexFacts) -> list[Index]:
+    return [index for index in facts.indexes if index.valid and index.size >= params.smallest]
+
+
+def _bloated(judged: list[Index], params: ReindexParams, facts: ReindexFacts) -> dict[str, str]:
+    """Why each that is due is, by subject."""
+    return {index.subject: reason for index in judged if (reason := _reason(index, params, facts))}
 
 
 def _not_now(params: ReindexParams, facts: ReindexFacts, name: str) -> sdk.Refuse | None:

@@ -97,7 +97,7 @@ class ReindexFacts(sdk.Facts):
     density: tuple[Density, ...] = sdk.Field(description="none where pgstattuple is not to be had")
     horizon: tuple[sdk.Holder, ...]
     replicas: tuple[Replica, ...]
-    room: dict[str, Room] = sdk.Field(description="by place; what cannot be told is left out")
+    room: dict[str, Room] = sdk.Field({}, description="by place; asked when something is due, less what cannot be told")
     ratios: Record
     builds: Record
     sizes: Record

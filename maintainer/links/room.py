@@ -5,28 +5,21 @@ from ipaddress import ip_address
 
 from pydantic import JsonValue
 
-from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links.node_link import NodeLink
 from maintainer.model.task import Room
 
 
 def room(link: NodeLink, asked: Room, timeout: timedelta) -> JsonValue:
-    """Answer by path; nothing of a database on another machine, nor where the node's own program cannot tell.
+    """Answer by path; nothing of a database on another machine.
 
     Raises:
-        CouldNotLook: the database did not answer, or the node could not be reached.
+        CouldNotLook: the database did not answer, or the node's own program, as one of an earlier version does not.
     """
     rows = link.reading().rows(asked.text, asked.parameters, timeout)
     paths: list[JsonValue] = [row["path"] for row in rows if row["path"]]
     if not paths or not _is_here(link.database.host):
         return {}
-    try:
-        return link.program().observe("room", {"paths": paths}, timeout)
-    except (LinkLost, NodeUnreachable):
-        raise
-    except CouldNotLook:
-        # A prepared node of an earlier version does not have this program; the task says that it cannot tell.
-        return {}
+    return link.program().observe("room", {"paths": paths}, timeout)
 
 
 def _is_here(host: str) -> bool:

@@ -191,6 +191,13 @@ class Task(ABC, Generic[P, F]):
     def observe(self, node: Node, params: P) -> Mapping[str, Question]:
         """Say what must be seen: a field of the facts → how to get it."""
 
+    def observe_more(self, node: Node, params: P, facts: F) -> Mapping[str, Question]:  # noqa: ARG002 (for those that do)
+        """Say what must be seen besides, now that so much is known: what matters only where something is due.
+
+        These fields of the facts have a default, at which they stay until they are asked, and without an answer.
+        """
+        return {}
+
     @abstractmethod
     def plan(self, node: Node, params: P, facts: F) -> Decision:
         """Decide. Pure: the same facts give the same decision, in a dry run as in a run."""

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import structlog
 from pydantic import JsonValue
 
-from maintainer.errors import CouldNotLook, MaintainerError
+from maintainer.errors import CouldNotLook, LinkLost, MaintainerError, NodeUnreachable
 from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Answer, Finding, Unseen
 from maintainer.model.task import AnyTask, Assignment, Observation, Openings, Question, asks_the_node
 from maintainer.planning.calendar import occurrences
-from maintainer.planning.planner import decide
+from maintainer.planning.planner import facts_of
 from maintainer.running.accepted import with_accepted
 from maintainer.running.acknowledged import Acknowledgements
 from maintainer.running.copies import Copies
@@ -74,15 +74,34 @@ class Eyes(NamedTuple):
 
     def _answer(self, assignment: Assignment, one_look: "OneLook") -> Answer:
         task, node = self.tasks[assignment.task], self.inventory.nodes[assignment.node]
-        answers: dict[str, JsonValue] = {}
-        asked = task.observe(node, assignment.params)
-        for fact, observation in asked.items():
-            if isinstance(observation, Openings):
-                answers[fact] = self._openings(assignment, observation)
-            else:
-                answers[fact] = one_look.observe(observation)
-        as_of = one_look.as_of(asked.values())
-        return decide(task, node, assignment.params, answers, as_of, asked_at=assignment.asked_at)
+        params, asked_at = assignment.params, assignment.asked_at
+        asked = dict(task.observe(node, params))
+        answers = {fact: self._ask(question, assignment, one_look) for fact, question in asked.items()}
+        facts = facts_of(task, answers, one_look.as_of(asked.values()), asked_at)
+        if isinstance(facts, Unseen):
+            return facts
+        if more := task.observe_more(node, params, facts):
+            asked |= more
+            answers |= self._had_of(more, assignment, one_look)
+            facts = facts_of(task, answers, one_look.as_of(asked.values()), asked_at)
+        return facts if isinstance(facts, Unseen) else task.plan(node, params, facts)
+
+    def _ask(self, question: Question, assignment: Assignment, one_look: "OneLook") -> JsonValue:
+        if isinstance(question, Openings):
+            return self._openings(assignment, question)
+        return one_look.observe(question)
+
+    def _had_of(
+        self, more: Mapping[str, Question], assignment: Assignment, one_look: "OneLook"
+    ) -> Iterator[tuple[str, JsonValue]]:
+        """What can be told of that; a node that is out of reach by now has told nothing at all."""
+        for fact, question in more.items():
+            try:
+                yield fact, self._ask(question, assignment, one_look)
+            except (LinkLost, NodeUnreachable):
+                raise
+            except CouldNotLook as error:
+                LOG.warning("cannot tell", node=assignment.node, task=assignment.task, fact=fact, because=str(error))
 
     def _openings(self, assignment: Assignment, asked: Openings) -> JsonValue:
         name, now = assignment.params.window, self.clock()

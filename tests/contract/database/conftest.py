@@ -68,18 +68,28 @@ def decided(
     """Let a task look at the database and decide; `recorded` is what the log has by measurement."""
     params = task.params(window="night", **settings)
     answers: dict[str, Any] = {"observed_at": datetime.now(UTC)}
-    for name, one in task.observe(NODE, params).items():
-        if isinstance(one, sdk.SqlQuery):
-            answers[name] = ask(one, role=role)
-        elif isinstance(one, sdk.Recorded):
-            answers[name] = (recorded or {}).get(one.measurement, {})
-        elif isinstance(one, sdk.Openings):
-            answers[name] = []
-        elif isinstance(one, sdk.Room):
-            paths = ask(sdk.SqlQuery(text=one.text, parameters=one.parameters), role=role)
-            answers[name] = {row["path"]: PLENTY for row in paths if row["path"]}
-    decision: sdk.Decision = task.plan(NODE, params, task.facts.model_validate(answers))
+
+    def facts_with(questions: Mapping[str, Any]) -> Any:
+        answers.update({name: _answer(one, ask, recorded or {}, role) for name, one in questions.items()})
+        return task.facts.model_validate(answers)
+
+    facts = facts_with(task.observe(NODE, params))
+    decision: sdk.Decision = task.plan(NODE, params, facts_with(task.observe_more(NODE, params, facts)))
     return decision
+
+
+def _answer(one: Any, ask: Ask, recorded: Mapping[str, Any], role: str) -> Any:
+    match one:
+        case sdk.SqlQuery():
+            return ask(one, role=role)
+        case sdk.Recorded(measurement=measurement):
+            return recorded.get(measurement, {})
+        case sdk.Openings():
+            return []
+        case sdk.Room(text=text, parameters=parameters):
+            paths = ask(sdk.SqlQuery(text=text, parameters=parameters), role=role)
+            return {row["path"]: PLENTY for row in paths if row["path"]}
+    raise ValueError(one)
 
 
 @contextmanager
