@@ -51,7 +51,9 @@ class NodeActor:
                 # The database knows no leases.
                 self._lease.check()
                 with self._link.acting() as session:
-                    return session.perform(text, timeout, settings, tell)
+                    with session.counting_wal() as wal:
+                        measured = session.perform(text, timeout, settings, tell)
+                    return measured | wal
             case CheckRelations(checks=checks):
                 self._lease.check()
                 return check_relations(self._link, checks, timeout)

@@ -9,11 +9,13 @@ from types import MappingProxyType
 from typing import Any
 
 import psycopg
+from pydantic import JsonValue
 
 from maintainer.errors import ActionFailed, GaveWay, MaintainerError
 from maintainer.links import sqlstate
 from maintainer.links.postgres_leftovers import Rebuild, rebuilt_index
 from maintainer.links.postgres_session import FOR_ALL, LOCK_WITHIN, Session, explained, milliseconds, set_known
+from maintainer.links.postgres_wal import WalMeter
 from maintainer.links.postgres_watch import Watch, WatchingSession
 from maintainer.model.plan import Setting
 from maintainer.model.progress import Tell, to_nobody
@@ -33,6 +35,15 @@ class ActingSession(Session):
         if self._watching is not None:
             self._watching.close()
         super().close()
+
+    @contextlib.contextmanager
+    def counting_wal(self) -> Iterator[dict[str, JsonValue]]:
+        """Fill a mapping with what `WalMeter` tells of the statements within."""
+        told: dict[str, JsonValue] = {}
+        meter = WalMeter(self._connection)
+        yield told
+        with self.no_longer_than(LOCK_WITHIN):
+            told.update(meter.told())
 
     def perform(
         self,
