@@ -5,28 +5,25 @@ new (keys after the last one that the ledger knows), where ledger and index diff
 and whether the index still lists what deviates.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Protocol
 
 from pydantic import JsonValue
 
 from maintainer.archives.product import ArchiveProduct
-from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, NodeHeld, NodeUnreachable
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
 from maintainer.links.operation import Cancelled, carry_out
-from maintainer.links.store_index import PAGE, Arrived, Rows, Sums, index_of
+from maintainer.links.store_index import PAGE, Arrived, Rows, index_of
 from maintainer.links.store_suspects import Suspects
+from maintainer.links.store_telling import AnotherIndex, Ask, Telling
 from maintainer.model.plan import VerifyStore
-
-Ask = Callable[[str, dict[str, JsonValue]], Any]
 
 ASKED_AGAIN = 200
 """So many deviating objects are looked up one by one in the index, in case the archive has just replaced them."""
-TO_COMPARE, TO_LEARN = 0.15, 0.3
-"""Parts of the time after which the rest of the comparison, and of what is new, is left for the next night."""
 TO_SETTLE = 0.15
 LEAST_TO_SETTLE, MOST_TO_SETTLE = 2.0, 180.0
 ACT_TIME = timedelta(minutes=5)
@@ -36,7 +33,6 @@ _TOLD = (
     *("pauses", "paused_seconds", "paused_because"),
 )
 _SUMMED = ("objects", "bytes", "pauses", "paused_seconds")
-_COLUMNS = ("key", "path", "size", "algorithm", "digest", "kind")
 _CONTENT = {"size", "digest", "bit-rot", "modified"}
 
 
@@ -72,8 +68,10 @@ def verify(link: NodeLink, look: "Looks", action: VerifyStore, step: str, timeou
     Raises:
         NodeHeld: somebody else holds the node.
         ActionFailed: the node said that it did not succeed.
+        CouldNotLook: the index did not answer.
         LinkLost: the link broke; what was read is in the ledger, and the next run goes on there.
-        CouldNotLook: the index did not answer. What was learnt and read by then is kept, and the ledger is sealed.
+
+    What was learnt and read before either of ActionFailed and CouldNotLook is kept, and the ledger sealed.
     """
     return _Night(link, look, action, step, timeout).run()
 
@@ -89,32 +87,33 @@ class Looks(Protocol):
     def ask(self, program: str, request: dict[str, JsonValue]) -> Any: ...
 
 
-class _AnotherIndex(Exception):
-    """The node found that so much is listed otherwise that it is more likely another database."""
-
-
 class _Night:
     def __init__(self, link: NodeLink, look: Looks, action: VerifyStore, step: str, timeout: timedelta) -> None:
         self._link, self._action, self._step = link, action, step
         self._deadline = Deadline(timeout)
         self._index, self._ask = index_of(look.archive, look.rows), look.ask
-        self._knows_all = self._is_open = False
-        self._compared: int | None = None
-        self._learnt = {"new": 0, "replaced": 0, "gone": 0}
+        self._is_open = False
+        self._telling = Telling(
+            index=self._index,
+            ask=self._ask,
+            act=self._act,
+            action=action,
+            deadline=self._deadline,
+            stop_asked=link.stop_asked,
+        )
 
     def run(self) -> dict[str, JsonValue]:
         """Learn what the index has to tell, let the node read, ask the index about what deviates, close the night."""
         try:
             is_another, answer = self._work()
-        except (LinkLost, NodeUnreachable):
+        except (LinkLost, NodeUnreachable, NodeHeld):
             raise
-        except CouldNotLook:
-            if self._is_open:
-                self._seal("")
+        except (ActionFailed, CouldNotLook):
+            self._seal_what_there_is()
             raise
         sealed = self._seal("index" if is_another else "")
         measured: dict[str, JsonValue] = {key: answer[key] for key in _TOLD if key in answer}
-        return {**measured, **self._learnt, "ledger_root": sealed["root"]}
+        return {**measured, **self._telling.counts, "ledger_root": sealed["root"]}
 
     def _work(self) -> tuple[bool, dict[str, Any]]:
         """Answer whether it is another index than it was, and how the reading ended."""
@@ -123,17 +122,23 @@ class _Night:
         answer: dict[str, Any] = {}
         try:
             self._forget_accepted()
-            self._learn()
+            self._telling.run()
             answer = _STOPPED if self._link.stop_asked() else self._read(self._step, self._action.quota)
             answer = self._read_on(answer)
             self._settle()
-        except _AnotherIndex:
+        except AnotherIndex:
             return True, answer
         return False, answer
 
+    def _seal_what_there_is(self) -> None:
+        """What failed is told, also where its ledger cannot even be closed."""
+        with contextlib.suppress(ActionFailed, CouldNotLook):
+            if self._is_open:
+                self._seal("")
+
     def _seal(self, lost: str) -> Any:
         """Close the night, whatever time is left: what stays open is a ledger that nobody can vouch for."""
-        request: dict[str, JsonValue] = {"night": self._action.night, "lost": lost, "compared": self._compared}
+        request: dict[str, JsonValue] = {"night": self._action.night, "lost": lost, "compared": self._telling.compared}
         return self._link.program().act("store-seal", request, ACT_TIME)
 
     def _take_back(self) -> None:
@@ -158,7 +163,7 @@ class _Night:
             "rate": self._action.rate,
             "threads": self._action.threads,
             # Before all of the index has been learnt, most files would be ones that nobody knows.
-            "walk": self._knows_all,
+            "walk": self._telling.knows_all,
             "grace_seconds": self._action.grace.total_seconds(),
             "lost_share": self._action.lost_share,
         }
@@ -173,7 +178,7 @@ class _Night:
             answer: dict[str, Any] = carry_out(self._link, operation, "store-read", request, time, resumable=True)
         except Cancelled:
             return _STOPPED
-        self._learnt["new"] += answer.get("adopted", 0)
+        self._telling.counts["new"] += answer.get("adopted", 0)
         return answer
 
     def _were_deleted(self, missing: Sequence[tuple[int, str]]) -> bool:
@@ -183,7 +188,7 @@ class _Night:
         """
         listed = self._index.knows([path for _, path in missing])
         gone = [key for key, path in missing if path not in listed]
-        again = bool(gone) and not self._is_time_over(LEAST_TO_SETTLE)
+        again = bool(gone) and not self._telling.is_time_over(LEAST_TO_SETTLE)
         if gone:
             nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
             self._act("store-settle", {**nothing, "gone": [*gone], "explained": again or len(gone) == len(missing)})
@@ -194,71 +199,7 @@ class _Night:
         if self._action.accepted and not self._index.lists:
             nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
             self._act("store-settle", {**nothing, "gone": [*self._action.accepted]})
-            self._learnt["gone"] += len(self._action.accepted)
-
-    def _learn(self) -> None:
-        """Tell the ledger what the index lists otherwise.
-
-        Of a comparison that takes longer than there is time for, a part is done each night. But something is compared
-        before anything is learnt: another index is found out before its objects are taken for new ones.
-        """
-        if not self._index.lists:
-            self._knows_all = True
-            return
-        left = self._deadline.left
-        known = self._ask("store-sums", {})
-        self._compare(known, left * (1 - TO_COMPARE))
-        self._knows_all = self._tell_new(known["last_key"], left * (1 - TO_LEARN))
-
-    def _compare(self, known: dict[str, Any], left: float) -> None:
-        for reached, ranges in self._different(known):
-            for after, through in ranges:
-                for page in self._index.pages(after, through):
-                    self._tell(*page)
-                self._compared = through
-                if self._is_time_over(left):
-                    return
-            self._compared = reached
-            if self._is_time_over(left):
-                return
-
-    def _tell_new(self, after: int, left: float) -> bool:
-        """Tell what is listed after the last known key until so much time is left; answers whether that was all."""
-        for page in self._index.pages(after, None):
-            self._tell(*page)
-            if self._is_time_over(left):
-                return False
-        return True
-
-    def _is_time_over(self, left: float) -> bool:
-        return self._deadline.left < left or self._link.stop_asked()
-
-    def _different(self, known: dict[str, Any]) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-        """Ranges of keys, as (after, through), in which ledger and index do not list the same, piece by piece.
-
-        They begin where the last night stopped. Each piece comes with the key up to which all is compared after it; 0
-        when that was the last one, for the next night begins with the first.
-        """
-        width, last_key = known["width"], known["last_key"]
-        ours = {place: Sums(objects, int(keys), size) for place, objects, keys, size in known["sums"]}
-        first = (known["compared"] + 1) // width
-        first = first if first * width <= last_key else 0
-        for end, listed in self._index.sums(width, first, last_key):
-            differ = [place for place in range(first, end) if listed.get(place) != ours.get(place)]
-            ranges = [(max(0, place * width - 1), min(last_key, (place + 1) * width - 1)) for place in differ]
-            yield (0 if end * width > last_key else end * width - 1), ranges
-            first = end
-
-    def _tell(self, after: int, through: int, page: Sequence[dict[str, Any]]) -> None:
-        objects: list[JsonValue] = [
-            [*(row[column] for column in _COLUMNS), _of_uid(row["sop_instance_uid"])] for row in page
-        ]
-        request: dict[str, JsonValue] = {"night": self._action.night, "after": after, "through": through}
-        answer: Any = self._act("store-learn", {**request, "objects": objects, "lost_share": self._action.lost_share})
-        for what in self._learnt:
-            self._learnt[what] += answer[what]
-        if answer["lost"]:
-            raise _AnotherIndex
+            self._telling.counts["gone"] += len(self._action.accepted)
 
     def _settle(self) -> None:
         """Hold what deviates against the index as it is now: the archive stores and deletes while the node reads.
@@ -276,7 +217,7 @@ class _Night:
         for key, path, verdict in objects:
             if path in listed and verdict in _CONTENT and self._index.lists and self._asked < ASKED_AGAIN:
                 self._asked += 1
-                self._tell(key - 1, key, self._index.row(key))
+                self._telling.again(key)
         return {
             "confirmed": [key for key, path, _ in objects if path in listed],
             "gone": [key for key, path, _ in objects if path not in listed],
@@ -288,11 +229,6 @@ class _Night:
         known |= self._index.knows([path for path in paths if path not in known])
         return {"strays": [path for path in paths if path not in known], "known": [*sorted(known)]}
 
-    def _act(self, program: str, request: dict[str, JsonValue]) -> JsonValue:
+    def _act(self, program: str, request: dict[str, JsonValue]) -> Any:
         self._is_open = True
         return self._link.program().act(program, request, min(ACT_TIME, timedelta(seconds=max(5, self._deadline.left))))
-
-
-def _of_uid(uid: str | None) -> str | None:
-    """As much as it takes to notice another one."""
-    return hashlib.sha256(uid.encode()).digest()[:8].hex() if uid else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from maintainer.errors import ActionFailed, CouldNotLook, LinkLost
+from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, NodeHeld
 from maintainer.links.store_ledger import _Night, seen
 from maintainer.model.plan import VerifyStore
 
@@ -181,3 +181,40 @@ def test_a_reading_that_fails_for_another_reason_while_a_stop_is_asked_for_has_f
     node.ended = {"class": "deadline", "what": "its time is over", "hint": ""}
     with pytest.raises(ActionFailed, match="its time is over"):
         _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
+    assert node.acted[-1] == "store-seal"
+
+
+class Failing(Silenced):
+    """A node on which one program fails; the ledger can be sealed, or not."""
+
+    def __init__(self, program: str, error: Exception, *, seals: bool = True) -> None:
+        super().__init__(CouldNotLook(""), "nothing")
+        self.failing, self.error, self.seals = program, error, seals
+
+    def ask(self, program: str, request: Any) -> Any:
+        return {"objects": [], "strays": ["aa/0"]} if program == "store-unsettled" else super().ask(program, request)
+
+    def _act(self, program: str, request: Any, timeout: timedelta) -> Any:
+        if program == self.failing:
+            raise self.error
+        answer = super()._act(program, request, timeout)
+        if program == "store-seal" and not self.seals:
+            raise ActionFailed("the disk is full, too")
+        return answer
+
+
+@pytest.mark.parametrize("seals", [True, False])
+def test_a_night_that_fails_seals_what_it_has_read(*, seals: bool) -> None:
+    """What was committed by then is as good as a whole night's; the step says why it failed, whatever the seal does."""
+    node: Any = Failing("store-settle", ActionFailed("the disk is full"), seals=seals)
+    with pytest.raises(ActionFailed, match=r"the disk is full$"):
+        _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
+    assert node.sealed == 1
+
+
+def test_a_node_that_somebody_else_holds_is_not_sealed() -> None:
+    """Whoever holds it closes the ledger."""
+    node: Any = Failing("store-settle", NodeHeld("by another"))
+    with pytest.raises(NodeHeld):
+        _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
+    assert node.sealed == 0
