@@ -45,6 +45,9 @@ def path_of(policy):
 def to_read(path):
     """Open it so that SQLite cannot write, beside it or anywhere else; gives None where there is none.
 
+    All that is read until this ends is of one moment: a run that commits meanwhile waits for it, as long as it would
+    for another's write.
+
     Raises:
         Failed: it cannot be read now, which says nothing about what is in it.
         sqlite3.OperationalError: a run was killed in the middle of a write, which only who writes can take back.
@@ -66,6 +69,7 @@ def _connected_to_read(path):
     opened = sqlite3.connect("file:{}?mode=ro".format(_quoted(path)), uri=True, timeout=_PATIENCE)
     opened.execute("PRAGMA query_only = 1")
     opened.execute("PRAGMA temp_store = MEMORY")
+    opened.execute("BEGIN")
     return opened
 
 

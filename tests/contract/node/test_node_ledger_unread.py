@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -32,3 +33,34 @@ def test_what_is_being_written_could_not_be_looked_at(tmp_path: Path, monkeypatc
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(Failed, match="locked"), LEDGER.to_read(path) as opened:
             LEDGER.root(opened)
+
+
+def test_whoever_looks_while_a_run_seals_sees_one_state(tmp_path: Path) -> None:
+    """Its root and its seals are of one moment; the run waits for whoever looks, and then seals."""
+    path = str(tmp_path / "ledger.sqlite")
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        LEDGER.prepare(writer, "/srv/store")
+        with LEDGER.change(writer):
+            LEDGER.seal(writer, "first")
+        with LEDGER.change(writer):
+            LEDGER.put(writer, stopped="quota")
+
+    def seal() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as writer, LEDGER.change(writer):
+            LEDGER.seal(writer, "second")
+
+    run = Thread(target=seal)
+    with LEDGER.to_read(path) as opened:
+        before = seen(opened)
+        run.start()
+        run.join(1)
+        assert seen(opened) == before
+    run.join(60)
+    with LEDGER.to_read(path) as opened:
+        root, is_open, seals = seen(opened)
+    assert (root == before[0], is_open, len(seals), seals[-1]) == (False, None, 2, root)
+
+
+def seen(opened: Any) -> tuple[str, str | None, list[str]]:
+    seals = [root for (root,) in opened.execute("SELECT root FROM seals ORDER BY number")]
+    return LEDGER.root(opened), LEDGER.get(opened, "open"), seals
