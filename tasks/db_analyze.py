@@ -1,5 +1,8 @@
 """Refresh the planner's statistics of tables that have changed in bulk, as after an import, a migration or a deletion.
 
+Also of those of which nobody knows what has changed, because their statistics were lost (a crash, a failover, a reset):
+until they are counted, autovacuum takes no care of them either.
+
 Autovacuum does so too, when it gets to it, and never for a partitioned table itself.
 
 Source: PostgreSQL manual, "Updating Planner Statistics".
@@ -28,11 +31,17 @@ class Table(sdk.Seen):
     partitioned: bool
     live_rows: int
     changed_rows: int = sdk.Field(description="of a partitioned table: in its partitions")
+    counted: bool = sdk.Field(True, description="false: its statistics were lost, what has changed is unknown")
+    rows_once: float = sdk.Field(0, description="of one that is not counted: at its last VACUUM or ANALYZE")
+    analyzed_seconds: float | None = sdk.Field(None, description="ago, by whomever; none: no record of it")
     permitted: bool
 
     @property
     def changed_fraction(self) -> float:
         return self.changed_rows / max(1, self.live_rows)
+
+    def urgency(self) -> tuple[bool, float]:
+        return self.counted, self.changed_rows if self.counted else self.rows_once
 
 
 class AnalyzeFacts(sdk.Facts):
@@ -54,9 +63,11 @@ class DbAnalyze(sdk.Task[AnalyzeParams, AnalyzeFacts]):
 
     def plan(self, node: sdk.Node, params: AnalyzeParams, facts: AnalyzeFacts) -> sdk.Decision:
         server = facts.server[0]
-        changed = [table for table in facts.tables if table.changed_fraction >= params.changed_fraction]
-        due = sorted((one for one in changed if one.permitted), key=lambda one: one.changed_rows, reverse=True)
+        changed = [one for one in facts.tables if not one.counted or one.changed_fraction >= params.changed_fraction]
+        due = sorted((one for one in changed if one.permitted), key=Table.urgency, reverse=True)
         findings = tuple(_not_permitted([one for one in changed if not one.permitted]))
+        if not due and server.standby:
+            return NOT_HERE.model_copy(update={"findings": findings})
         if not due and not server.counts_rows:
             return UNCOUNTED.model_copy(update={"findings": findings})
         if not due:
@@ -72,15 +83,24 @@ class DbAnalyze(sdk.Task[AnalyzeParams, AnalyzeFacts]):
 
 def _analyze(table: Table, params: AnalyzeParams, server: sdk.DatabaseServer) -> sdk.Step:
     name = sdk.quoted(table.schema_, table.name)
-    where = " in its partitions" if table.partitioned else ""
     return sdk.Step(
         subject=f"table {name}",
         title=f"analyze {name}",
-        reason=f"{table.changed_rows} rows{where} changed since it was last analyzed, and {table.live_rows} are live",
+        reason=_reason(table),
         action=sdk.Sql(text=f"ANALYZE (SKIP_LOCKED) {name}", settings=sdk.vacuum_pace(server)),
         risk=sdk.Risk.SLOWER,
         timeout=params.timeout,
     )
+
+
+def _reason(table: Table) -> str:
+    if not table.counted:
+        return f"its statistics were lost: what has changed is unknown, and it had {table.rows_once:.0f} rows once"
+    where = " in its partitions" if table.partitioned else ""
+    changed = f"{table.changed_rows} rows{where} changed since it was last analyzed"
+    if table.analyzed_seconds is not None:
+        changed += f" {table.analyzed_seconds / 86400:.1f} days ago"
+    return f"{changed}, and {table.live_rows} are live"
 
 
 def _not_permitted(tables: list[Table]) -> Iterator[sdk.Finding]:
@@ -94,6 +114,7 @@ def _not_permitted(tables: list[Table]) -> Iterator[sdk.Finding]:
         )
 
 
+NOT_HERE = sdk.Nothing(because="this server is a standby: only its primary counts rows and analyzes them")
 UNCOUNTED = sdk.Refuse(
     because="cannot tell which tables have changed: this server does not count rows",
     hint="set track_counts = on: without it, autovacuum does not work either",

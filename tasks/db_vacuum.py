@@ -1,5 +1,7 @@
 """Vacuum the tables whose dead rows have passed the site's limit, and freeze those whose transaction ids grow old.
 
+What is dead in a table whose statistics were lost is said to be unknown; db-analyze has its rows counted again.
+
 Source: PostgreSQL manual, "Routine Vacuuming". `dead_rows` is an estimate of the cumulative statistics.
 """
 
@@ -41,6 +43,9 @@ class Table(sdk.Seen):
     bytes: int | None = sdk.Field(description="none: it was dropped while it was looked at")
     age: int
     multixact_age: int
+    counted: bool = sdk.Field(True, description="false: its statistics were lost, what is dead in it is unknown")
+    vacuumed_seconds: float | None = sdk.Field(None, description="ago, by whomever; none: no record of it")
+    without_autovacuum: bool = sdk.Field(False, description="somebody has switched it off for this table")
     never_analyzed: bool
     of_the_system: bool
     permitted: bool
@@ -90,11 +95,15 @@ class DbVacuum(sdk.Task[VacuumParams, VacuumFacts]):
         server = facts.server[0]
         wanted = [table for table in facts.tables if _reason(table, params)]
         due = [table for table in wanted if table.permitted]
-        findings = (*_near_wraparound(facts), *_not_permitted(wanted))
+        unknown = [table for table in facts.tables if not table.counted and not table.of_the_system]
+        findings = (*_near_wraparound(facts), *_not_permitted(wanted), *_unknown(unknown, server))
+        if not due and server.standby:
+            return NOT_HERE.model_copy(update={"findings": findings})
         if not due and not server.counts_rows:
             return UNCOUNTED.model_copy(update={"findings": findings})
         if not due:
             because = f"no table of {params.smallest / 1e6:g} MB or more has {params.dead_fraction:.0%} dead rows"
+            because += f", as far as they are counted: of {len(unknown)} tables nobody knows" if unknown else ""
             return sdk.Nothing(because=because, findings=findings)
         # What comes nearest to wraparound goes before anything else: past it, the server takes no writes.
         worst_first = sorted(due, key=lambda table: (_must_freeze(table, params), table.dead_rows), reverse=True)
@@ -125,11 +134,21 @@ def _reason(table: Table, params: VacuumParams) -> str:
         return f"its oldest transaction id is {table.age:,} transactions old"
     if table.multixact_age >= params.freeze_multixact_age:
         return f"its oldest multixact id is {table.multixact_age:,} multixacts old"
-    if table.dead_fraction >= params.dead_fraction:
-        return f"{table.dead_fraction:.0%} of its rows are dead: {table.dead_rows}, and {table.live_rows} live"
+    if table.counted and table.dead_fraction >= params.dead_fraction:
+        dead = f"{table.dead_fraction:.0%} of its rows are dead: {table.dead_rows}, and {table.live_rows} live"
+        return f"{dead}; {_vacuumed(table)}"
     if table.never_analyzed and table.live_rows:
         return f"it was never analyzed, and has {table.live_rows} rows"
     return ""
+
+
+def _vacuumed(table: Table) -> str:
+    off = ", autovacuum is off for it" if table.without_autovacuum else ""
+    if table.vacuumed_seconds is None:
+        return f"never vacuumed{off}"
+    days = int(table.vacuumed_seconds // 86400)
+    ago = f"{days} days" if days > 1 else "less than two days"
+    return f"vacuumed {ago} ago{off}"
 
 
 def _vacuum(table: Table, params: VacuumParams, server: sdk.DatabaseServer) -> sdk.Step:
@@ -176,13 +195,34 @@ def _not_permitted(wanted: list[Table]) -> tuple[sdk.Finding, ...]:
             severity=sdk.Severity.WARNING,
             cause="vacuum-not-permitted",
             subject="database",
-            evidence={"tables": len(lacking), "dead_rows": sum(table.dead_rows for table in lacking)},
+            evidence={
+                "tables": len(lacking),
+                "dead_rows": sum(table.dead_rows for table in lacking if table.counted),
+                "never_vacuumed": sum(table.vacuumed_seconds is None for table in lacking),
+                "without_autovacuum": sum(table.without_autovacuum for table in lacking),
+            },
             advice="GRANT pg_maintain (PostgreSQL 17 and later) or the role of their owner to the role of"
             " [nodes.….database]",
         ),
     )
 
 
+def _unknown(tables: list[Table], server: sdk.DatabaseServer) -> tuple[sdk.Finding, ...]:
+    if not tables or server.standby or not server.counts_rows:
+        return ()
+    return (
+        sdk.Finding(
+            severity=sdk.Severity.WARNING,
+            cause="dead-rows-unknown",
+            subject="database",
+            evidence={"tables": len(tables), "bytes": sum(table.bytes or 0 for table in tables)},
+            advice="their statistics were lost, as in a crash, a failover or a reset, and autovacuum is blind to them,"
+            " too: ANALYZE them, or let [tasks.db-analyze] do it",
+        ),
+    )
+
+
+NOT_HERE = sdk.Nothing(because="this server is a standby: only its primary counts rows and vacuums them")
 UNCOUNTED = sdk.Refuse(
     because="cannot tell which tables hold dead rows: this server does not count them",
     hint="set track_counts = on: without it, autovacuum does not work either",

@@ -58,3 +58,18 @@ def test_what_changes_in_partitions_counts_for_their_table(postgres: Postgres, a
     wait_for(lambda: {"part", "parts"} <= seen(ask).keys(), 60)
     postgres.sql("ANALYZE (SKIP_LOCKED) parts")
     wait_for(lambda: not {"part", "parts"} & seen(ask).keys(), 60)
+
+
+def test_what_lost_its_statistics_is_analyzed_once(postgres: Postgres, ask: Ask) -> None:
+    """What has changed in it is unknown until then, however little was changed since."""
+    postgres.sql(
+        "CREATE TABLE lost AS SELECT n FROM generate_series(1, 3000) AS n",
+        "ALTER TABLE lost OWNER TO maintainer",
+    )
+    wait_for(lambda: "lost" in seen(ask), 60)
+    postgres.sql("ANALYZE lost")
+    wait_for(lambda: "lost" not in seen(ask), 60)
+    postgres.sql("SELECT pg_stat_reset()")
+    wait_for(lambda: 'table "public"."lost"' in due(ask), 60)
+    postgres.sql(*due(ask).values())
+    wait_for(lambda: 'table "public"."lost"' not in due(ask), 60)

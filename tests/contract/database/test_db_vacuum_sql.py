@@ -100,3 +100,45 @@ def test_a_role_without_rights_cannot_tell(postgres: Postgres, ask: Ask) -> None
     decision = decided(DbVacuum(), ask, role="nobody", smallest=1000)
     assert isinstance(decision, sdk.Refuse)
     assert decision.because.startswith("cannot tell")
+
+
+def test_what_lost_its_statistics_is_unknown(postgres: Postgres, ask: Ask) -> None:
+    """After a reset, the few rows deleted since are not all that are dead; an ANALYZE makes the share known again."""
+    rows = "FROM generate_series(1, 3000) AS n"
+    postgres.sql(
+        f"CREATE TABLE lost AS SELECT n {rows}",
+        f"CREATE TABLE loaded AS SELECT n {rows}",
+        "ALTER TABLE lost OWNER TO maintainer",
+        "CREATE INDEX ON loaded (n)",
+        "VACUUM lost",
+    )
+    wait_for(lambda: postgres.sql("SELECT pg_stat_get_last_vacuum_time('lost'::regclass)")[0][0] is not None, 60)
+    (row,) = postgres.sql("SELECT pg_stat_get_tuples_inserted('loaded'::regclass), pg_stat_reset()")
+    assert row[0] == 3000
+    postgres.sql("DELETE FROM lost WHERE n % 10 = 0", "UPDATE loaded SET n = n")
+    wait_for(lambda: tables(ask).get("lost", {}).get("dead_rows", 0) > 0, 60)
+    seen = tables(ask)
+    assert not seen["lost"]["counted"]
+    assert seen["lost"]["vacuumed_seconds"] is None
+    decision = decided(DbVacuum(), ask, smallest=1000)
+    assert "dead-rows-unknown" in {finding.cause for finding in decision.findings}
+    steps = decision.steps if isinstance(decision, sdk.Steps) else ()
+    assert 'table "public"."lost"' not in {step.subject for step in steps}
+    postgres.sql("ANALYZE lost")
+    wait_for(lambda: tables(ask)["lost"]["counted"], 60)
+    assert 200 < tables(ask)["lost"]["dead_rows"] < 400
+
+
+def test_what_was_never_lost_is_counted(postgres: Postgres, ask: Ask) -> None:
+    """An index that is made later knows as many rows as were counted; whether and when it was vacuumed is told."""
+    postgres.sql(
+        "CREATE TABLE fresh AS SELECT n FROM generate_series(1, 3000) AS n",
+        "CREATE INDEX ON fresh (n)",
+        "ALTER TABLE fresh SET (autovacuum_enabled = off)",
+        "DELETE FROM fresh WHERE n > 1000",
+    )
+    wait_for(lambda: tables(ask).get("fresh", {}).get("dead_rows", 0) > 0, 60)
+    seen = tables(ask)["fresh"]
+    assert (seen["counted"], seen["vacuumed_seconds"], seen["without_autovacuum"]) == (True, None, True)
+    postgres.sql("VACUUM fresh", "DELETE FROM fresh WHERE n > 500")
+    wait_for(lambda: (tables(ask).get("fresh") or seen)["vacuumed_seconds"] is not None, 60)
