@@ -4,6 +4,7 @@ The exit codes are part of the command line's contract; `docs/exit-codes.md` exp
 """
 
 from enum import IntEnum
+from typing import Any
 
 
 class Exit(IntEnum):
@@ -33,6 +34,8 @@ class MaintainerError(Exception):
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(what)
         self.what, self.where, self.hint = what, where, hint
+        self.measurements: list[Any] = []
+        """What an action that ends with this has found out all the same, to be put on record."""
 
     def said_of(self, place: str) -> str:
         """Say what happened to whoever knows already that it is about `place`.

@@ -9,6 +9,7 @@ from maintainer.model.inventory import CleanupRoot, Node, Role
 from maintainer.model.plan import (
     CHECKED_AT,
     DAMAGE,
+    TRIED_AT,
     Action,
     CheckRelations,
     Damage,
@@ -77,6 +78,7 @@ __all__ = [
     "DAMAGE",
     "HORIZON",
     "SERVER",
+    "TRIED_AT",
     "Action",
     "Age",
     "CheckRelations",

@@ -16,7 +16,7 @@ Record = dict[str, sdk.OnRecord]
 class Relation(NamedTuple):
     """One of perhaps fifty thousand, so that it must be small. `permitted`: to rebuild the index.
 
-    `bytes`: to be read; of an index, with its table. None: it was dropped meanwhile.
+    `bytes`: to be read; of an index with its table, of a table with its TOAST table. None: it was dropped meanwhile.
     """
 
     schema: str
@@ -24,6 +24,7 @@ class Relation(NamedTuple):
     oid: int
     kind: Literal["table", "index"]
     bytes: int | None
+    own_bytes: int | None
     table: str
     permitted: bool
 
@@ -89,7 +90,8 @@ class CheckFacts(sdk.Facts):
     server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
     damage: Record
     checked_at: Record
-    room: dict[str, Room] = sdk.Field({}, description="by place; what cannot be told is left out")
+    tried_at: Record = {}
+    room: dict[str, Room] = sdk.Field({}, description="by place; asked before a rebuild, less what cannot be told")
 
     @cached_property
     def drifting(self) -> frozenset[str]:
@@ -107,9 +109,9 @@ class CheckFacts(sdk.Facts):
         return (*self.collations, *self.default_collation)
 
     def damage_of(self, subject: str) -> sdk.Damage | None:
-        """What the last check found; None: it was never checked."""
+        """What the last check that told anything found; None: there was none."""
         known = self.damage.get(subject)
-        return sdk.Damage(int(known.last)) if known else None
+        return sdk.Damage(int(known.last)) if known and known.last >= 0 else None
 
     def is_damaged(self, subject: str) -> bool:
         damage = self.damage_of(subject)
@@ -120,9 +122,25 @@ class CheckFacts(sdk.Facts):
         known = self.checked_at.get(subject)
         return known.last if known else 0.0
 
+    def last_turn(self, subject: str) -> float:
+        """When it was checked, or a check was tried that told nothing."""
+        tried = self.tried_at.get(subject)
+        return max(self.last_check(subject), tried.last if tried else 0.0)
+
+    def told_nothing(self, subject: str) -> bool:
+        """Whether the last check that was tried did not tell how it is."""
+        return self.last_turn(subject) > self.last_check(subject)
+
     def age(self, subject: str) -> dt.timedelta:
         """Since when it was not checked; of one that never was, since 1970."""
-        return dt.timedelta(seconds=max(0.0, self.observed_at.timestamp() - self.last_check(subject)))
+        return self._since(self.last_check(subject))
+
+    def rested(self, subject: str) -> dt.timedelta:
+        """Since when no check of it was tried."""
+        return self._since(self.last_turn(subject))
+
+    def _since(self, moment: float) -> dt.timedelta:
+        return dt.timedelta(seconds=max(0.0, self.observed_at.timestamp() - moment))
 
     @cached_property
     def tonight(self) -> float:
@@ -157,13 +175,9 @@ class CheckFacts(sdk.Facts):
         later = self.last_check(index.table_subject) >= self.last_check(index.subject)
         return later and self.damage_of(index.table_subject) is sdk.Damage.NONE
 
-    def own_bytes(self, index: Relation) -> int:
-        """Size of an index without its table, which is read with it."""
-        return index.size - next((one.size for one in self.relations if one.subject == index.table_subject), 0)
-
     def lacks_room(self, index: Relation) -> bool:
         """Whether a rebuild may fill one of the places where indexes lie."""
-        return any(place.free_bytes < ROOM * self.own_bytes(index) for place in self.room.values())
+        return any(place.free_bytes < ROOM * (index.own_bytes or 0) for place in self.room.values())
 
 
 def _text(name: str) -> str:

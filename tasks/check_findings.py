@@ -28,24 +28,25 @@ def damaged(relations: tuple[Relation, ...], facts: CheckFacts) -> Iterator[sdk.
 
 
 def not_checked(relations: tuple[Relation, ...], facts: CheckFacts) -> Iterator[sdk.Finding]:
-    failed = [one for one in relations if facts.damage_of(one.subject) is sdk.Damage.NOT_CHECKED]
+    failed = [one for one in relations if facts.told_nothing(one.subject)]
     if failed:
         yield sdk.Finding(
             severity=sdk.Severity.WARNING,
             cause="check-failed",
             subject="database",
             evidence={"relations": len(failed), "first": [one.subject for one in failed[:NAMED]]},
-            advice="whether these are sound could not be told: call bt_index_check or verify_heapam by hand",
+            advice="whether these are sound could not be told, in their time or at all: it is tried again a week later,"
+            " after all others; or call bt_index_check or verify_heapam by hand",
         )
 
 
-def no_room(indexes: list[Relation], facts: CheckFacts) -> Iterator[sdk.Finding]:
+def no_room(indexes: list[Relation]) -> Iterator[sdk.Finding]:
     if indexes:
         yield sdk.Finding(
             severity=sdk.Severity.WARNING,
             cause="rebuild-no-room",
             subject="database",
-            evidence={"indexes": len(indexes), "bytes": sum(facts.own_bytes(one) for one in indexes)},
+            evidence={"indexes": len(indexes), "bytes": sum(one.own_bytes or 0 for one in indexes)},
             advice=f"they are damaged, and a rebuild needs up to {ROOM} times their size where indexes lie: make room",
         )
 

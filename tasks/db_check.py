@@ -40,11 +40,14 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
             "default_collation": sdk.SqlQuery(text=DEFAULT, calls="pg_database_collation_actual_version(oid)"),
             "horizon": sdk.HORIZON,
             "server": sdk.SERVER,
-            "room": sdk.Room(text=PLACES),
             "openings": sdk.Openings(within=params.check_all_within),
             "damage": sdk.Recorded(measurement=sdk.DAMAGE),
             "checked_at": sdk.Recorded(measurement=sdk.CHECKED_AT),
+            "tried_at": sdk.Recorded(measurement=sdk.TRIED_AT),
         }
+
+    def observe_more(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> Mapping[str, sdk.Question]:
+        return {"room": sdk.Room(text=PLACES)} if any(_is_to_be_rebuilt(one, facts) for one in facts.relations) else {}
 
     def plan(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> sdk.Decision:
         known = tuple(one for one in facts.relations if one.bytes is not None)
@@ -52,7 +55,7 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
         broken = [one for one in to_be_rebuilt if not facts.lacks_room(one)]
         findings = (
             *tell.damaged(known, facts),
-            *tell.no_room([one for one in to_be_rebuilt if one not in broken], facts),
+            *tell.no_room([one for one in to_be_rebuilt if one not in broken]),
             *tell.checksums(facts),
             *tell.collations(facts),
             *tell.not_checked(known, facts),
@@ -79,7 +82,10 @@ def _said(known: tuple[Relation, ...], params: CheckParams, facts: CheckFacts) -
 
 
 def _is_to_be_rebuilt(one: Relation, facts: CheckFacts) -> bool:
-    return one.may_be_rebuilt and facts.is_damaged(one.subject) and facts.table_is_sound(one)
+    """Not where it may have been rebuilt already, and the check after that told nothing."""
+    if not one.may_be_rebuilt or facts.told_nothing(one.subject):
+        return False
+    return facts.is_damaged(one.subject) and facts.table_is_sound(one)
 
 
 def _not_now(params: CheckParams, facts: CheckFacts, name: str) -> sdk.Refuse | None:
@@ -109,17 +115,18 @@ def _rebuild(index: Relation, params: CheckParams, facts: CheckFacts) -> Iterato
 def _due_tonight(checkable: list[Relation], params: CheckParams, facts: CheckFacts) -> list[Relation]:
     """What must be known at once, then the oldest of the others until tonight's share is read."""
     urgent = {one.subject: one for one in checkable if _is_urgent(one, facts)}
-    done = [one.size for one in checkable if facts.last_check(one.subject) >= facts.tonight]
+    done = [one.size for one in checkable if facts.last_turn(one.subject) >= facts.tonight]
     share = SPARE / max(1, len(facts.openings))
     much = max(LEAST, share * sum(one.size for one in checkable))
     number = max(FEWEST, round(share * len(checkable))) - len(done)
     due = [one for one in checkable if one.subject not in urgent and _is_due(one, params, facts)]
-    due.sort(key=lambda one: facts.last_check(one.subject))
+    due.sort(key=lambda one: facts.last_turn(one.subject))
     return [*urgent.values(), *_as_far_as(much, sum(done), due[: max(0, number)])]
 
 
 def _is_due(one: Relation, params: CheckParams, facts: CheckFacts) -> bool:
-    return facts.age(one.subject) >= params.check_all_within / 2
+    pause = params.check_all_within / 2
+    return facts.rested(one.subject) >= (min(pause, WEEK) if facts.told_nothing(one.subject) else pause)
 
 
 def _as_far_as(much: float, read: int, due: list[Relation]) -> Iterator[Relation]:
@@ -140,13 +147,13 @@ def _as_far_as(much: float, read: int, due: list[Relation]) -> Iterator[Relation
 
 
 def _is_urgent(one: Relation, facts: CheckFacts) -> bool:
-    """Damaged a day ago; the table of an index found damaged; what an update of the system may have spoiled."""
-    suspected, age = facts.suspects.get(one.subject, 0.0), facts.age(one.subject)
+    """Damaged last night; the table of an index found damaged; what an update of the system may have spoiled."""
+    suspected, rested = facts.suspects.get(one.subject, 0.0), facts.rested(one.subject)
     if facts.last_check(one.subject) < suspected:
-        return True
+        return facts.last_turn(one.subject) < suspected or rested >= NEXT_NIGHT
     if facts.is_damaged(one.subject):
-        return age >= dt.timedelta(days=1)
-    return one.subject in facts.drifting and age >= dt.timedelta(days=7)
+        return rested >= NEXT_NIGHT
+    return one.subject in facts.drifting and rested >= WEEK
 
 
 def _chunks(due: list[Relation]) -> Iterator[list[Relation]]:
@@ -163,9 +170,11 @@ def _chunks(due: list[Relation]) -> Iterator[list[Relation]]:
 def _check(chunk: list[Relation], facts: CheckFacts) -> sdk.Step:
     first, size = chunk[0], sum(one.size for one in chunk)
     what = first.subject if len(chunk) == 1 else f"{first.subject} and {len(chunk) - 1} more"
+    # Named by both ends: what gave way in one step may be the first of the next, with others behind it.
+    subject = first.subject if len(chunk) == 1 else f"{first.subject} to {chunk[-1].subject}"
     age = facts.age(first.subject)
     return sdk.Step(
-        subject=f"check of {what}",
+        subject=f"check of {subject}",
         title=f"check {what} ({size / 1e6:.1f} MB)",
         reason=f"last checked {age.days} days ago" if facts.last_check(first.subject) else "never checked",
         action=_action(chunk, facts),
@@ -175,11 +184,14 @@ def _check(chunk: list[Relation], facts: CheckFacts) -> sdk.Step:
 
 
 def _action(relations: list[Relation], facts: CheckFacts) -> sdk.CheckRelations:
-    checks = (sdk.RelationCheck(subject=one.subject, text=facts.statement(one)) for one in relations)
+    checks = (
+        sdk.RelationCheck(subject=one.subject, text=facts.statement(one), timeout=_time(one.size)) for one in relations
+    )
     return sdk.CheckRelations(checks=tuple(checks))
 
 
 def _time(size: int) -> dt.timedelta:
+    """Time for so many bytes. One of many that never ends takes its own and the two minutes, none of the others'."""
     return dt.timedelta(minutes=2) + dt.timedelta(seconds=round(size / SLOWEST))
 
 
@@ -189,6 +201,8 @@ MANY, MUCH = 500, 4_000_000_000
 """Relations and bytes of one step at most."""
 SLOWEST = 10_000_000
 """Bytes a second."""
+NEXT_NIGHT, WEEK = dt.timedelta(hours=20), dt.timedelta(days=7)
+"""From when on damage is looked at again, however early a night begins; and what told nothing or may be spoiled."""
 NO_AMCHECK = sdk.Refuse(
     because="cannot tell whether tables and indexes are sound: amcheck is not there, or may not be called",
     hint=tell.GRANT,

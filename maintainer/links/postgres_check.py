@@ -15,8 +15,8 @@ from maintainer.model.plan import Damage
 _FOUND = {"XX001": Damage.UNREADABLE, "XX002": Damage.INCONSISTENT, "58030": Damage.UNREADABLE}
 """data_corrupted: a page does not fit its checksum, or a table its own rules; index_corrupted; io_error: the disk does
 not give a page back. A file that is gone may as well be amcheck's own: that tells nothing of the relation."""
-_NOT_ITS_FAULT = ("40", "53", "57")
-"""Classes of errors that say nothing of the relation: conflict with recovery, resources, intervention."""
+_TROUBLE = ("53", "57")
+"""Classes of errors that any other relation would meet as well: resources, intervention."""
 
 
 class Damaged(ActionFailed):
@@ -26,7 +26,11 @@ class Damaged(ActionFailed):
 
 
 class SaysNothing(ActionFailed):
-    """The statement did not get as far as to tell: it was cancelled, or the server has other troubles."""
+    """The statement did not get as far as to tell: it was cancelled or refused."""
+
+
+class InTrouble(ActionFailed):
+    """The server has troubles of its own, and would not tell of the next relation either."""
 
 
 class CheckingSession(ActingSession):
@@ -39,19 +43,15 @@ class CheckingSession(ActingSession):
 
         Raises:
             GaveWay: somebody waited for it, or it did not get a lock in time.
-            SaysNothing: it did not end.
+            SaysNothing: it did not end well, for whatever reason of its own.
+            InTrouble: the server can do nothing of the kind now.
             LinkLost: the connection broke.
+            CouldNotLook: nobody could have watched it.
         """
         try:
             self.perform(text, timeout)
         except Damaged as error:
             return error.damage
-        except SaysNothing:
-            raise
-        except ActionFailed as error:
-            if type(error) is not ActionFailed:
-                raise
-            return Damage.NOT_CHECKED
         return Damage.NONE
 
     def _failure(self, error: psycopg.Error, gave_way: str) -> MaintainerError:
@@ -62,6 +62,7 @@ class CheckingSession(ActingSession):
             damaged = Damaged(failure.what, where=failure.where, hint=failure.hint)
             damaged.damage = _FOUND[error.sqlstate]
             return damaged
-        if (error.sqlstate or "").startswith(_NOT_ITS_FAULT):
-            return SaysNothing(failure.what, where=failure.where, hint=failure.hint)
-        return failure
+        # A statement is cancelled by its time limit as a rule: that is about this relation.
+        of_server = (error.sqlstate or "").startswith(_TROUBLE) and not isinstance(error, psycopg.errors.QueryCanceled)
+        kind = InTrouble if of_server else SaysNothing
+        return kind(failure.what, where=failure.where, hint=failure.hint)

@@ -41,16 +41,21 @@ class Sql(Value):
 
 
 class RelationCheck(Value):
-    """One statement that reads a table or an index whole and fails when it is damaged."""
+    """One statement that reads a table or an index whole and fails when it is damaged.
+
+    `timeout` is its share of the step's time, and as that is no part of what is approved.
+    """
 
     subject: str
     text: str
+    timeout: Duration
 
 
 class CheckRelations(Value):
     """Read tables and indexes of the node's database, one after the other, and put on record what was found of each.
 
-    Nothing can be written. On record go, of each, `DAMAGE`, one of `Damage`, and `CHECKED_AT`, seconds since 1970.
+    Nothing can be written. On record go, of each, `DAMAGE`, one of `Damage`, and `CHECKED_AT`, seconds since 1970. Of
+    one whose check told nothing goes `TRIED_AT` alone: what was known of it before is known still.
     """
 
     kind: Literal["check-relations"] = "check-relations"
@@ -60,13 +65,12 @@ class CheckRelations(Value):
 class Damage(IntEnum):
     """What was found of a relation. `UNREADABLE`: a page of it, or of the table that its index was compared with."""
 
-    NOT_CHECKED = -1
     NONE = 0
     INCONSISTENT = 1
     UNREADABLE = 2
 
 
-DAMAGE, CHECKED_AT = "damage", "checked-at"
+DAMAGE, CHECKED_AT, TRIED_AT = "damage", "checked-at", "tried-at"
 
 
 class RestartServices(Value):
@@ -152,9 +156,12 @@ Action = Annotated[
 ]
 
 
+_NOT_APPROVED: Any = {"settings": True, "accepted": True, "checks": {"__all__": {"timeout"}}}
+
+
 def effect(action: Action) -> dict[str, JsonValue]:
     """Everything about an action that matters to whoever approves it."""
-    return action.model_dump(mode="json", exclude={"settings", "accepted"})
+    return action.model_dump(mode="json", exclude=_NOT_APPROVED)
 
 
 class Risk(StrEnum):

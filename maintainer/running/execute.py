@@ -176,10 +176,13 @@ class Executor:
         except StillInUse as error:
             return NotRun(reason=Reason.STILL_IN_USE, detail=error.told_of(self.assignment.node))
         except GaveWay as error:
+            self._put_on_record(error.measurements)
             return NotRun(reason=Reason.GAVE_WAY, detail=error.told_of(self.assignment.node))
         except LinkLost as error:
+            self._put_on_record(error.measurements)
             return self._unknown(error.told_of(self.assignment.node))
         except (ActionFailed, CouldNotLook) as error:
+            self._put_on_record(error.measurements)
             return Failed(error=error.told_of(self.assignment.node))
         if isinstance(step.action, Reboot):
             self._boot.met(measured.get("boot_id"))

@@ -12,7 +12,16 @@ from maintainer.model.plan import Action, Sql
 from tests.fakes.fake_fleet import FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 
-TABLE = {"schema": "public", "name": "t", "kind": "table", "bytes": 8192, "oid": 1, "table": "t", "permitted": True}
+TABLE = {
+    "schema": "public",
+    "name": "t",
+    "kind": "table",
+    "bytes": 8192,
+    "own_bytes": 8192,
+    "oid": 1,
+    "table": "t",
+    "permitted": True,
+}
 INDEX = {**TABLE, "name": "i", "kind": "index"}
 DAMAGED = 'index "public"."i"'
 DONE = [

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from maintainer import sdk
-from tasks.db_check import DbCheck
+from tasks.db_check import RELATIONS, DbCheck
 from tests.contract.database.conftest import ODD, Ask, decided, offline
 from tests.contract.links.postgres_server import Postgres
 
@@ -50,6 +50,25 @@ def test_everything_is_checked_and_sound(postgres: Postgres, ask: Ask) -> None:
         session.autocommit = True
         for text in wanted.values():
             session.execute(text.encode(), binary=True)
+
+
+def test_a_table_is_read_with_its_toast_table(postgres: Postgres, ask: Ask) -> None:
+    """What lies beside the table is read for it as well; an index is compared with the table alone."""
+    postgres.sql(
+        "CREATE TABLE long (pk int PRIMARY KEY, text text)",
+        "ALTER TABLE long ALTER COLUMN text SET STORAGE EXTERNAL",
+        "INSERT INTO long SELECT n, repeat(md5(n::text), 1000) FROM generate_series(1, 100) AS n",
+    )
+    ((table, toast, index),) = postgres.sql(
+        "SELECT pg_relation_size('long'), pg_relation_size(reltoastrelid), pg_relation_size('long_pkey')"
+        " FROM pg_class WHERE oid = 'long'::regclass"
+    )
+    found = {row["name"]: (row["bytes"], row["own_bytes"]) for row in ask(sdk.SqlQuery(text=RELATIONS))}
+    assert toast > 1_000_000
+    assert found["long"] == (table + toast, table)
+    assert found["long_pkey"] == (table + index, index)
+    assert (toast, toast) in found.values()
+    postgres.sql("DROP TABLE long")
 
 
 def overwrite(postgres: Postgres, relation: str, *, bytes_from_end: int, content: bytes) -> None:

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 
 from maintainer.errors import GaveWay, LinkLost
-from maintainer.links.postgres_check import CheckingSession, SaysNothing
+from maintainer.links.postgres_check import CheckingSession, InTrouble, SaysNothing
 from maintainer.links.relation_check import check_relations
 from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database
-from maintainer.model.plan import CHECKED_AT, DAMAGE, Damage, RelationCheck
+from maintainer.model.plan import CHECKED_AT, DAMAGE, TRIED_AT, Damage, RelationCheck
 from tests.contract.links.postgres_server import Postgres
 
 PLENTY = timedelta(seconds=60)
 SOUND = "SELECT count(*) FROM study"
+FOUND = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'data_corrupted'; END $$"
 
 
 @pytest.fixture
@@ -39,15 +40,10 @@ def failing(code: str) -> str:
         (failing("index_corrupted"), Damage.INCONSISTENT),
         (failing("data_corrupted"), Damage.UNREADABLE),
         (failing("io_error"), Damage.UNREADABLE),
-        (failing("undefined_file"), Damage.NOT_CHECKED),
-        (failing("internal_error"), Damage.NOT_CHECKED),
-        ("SELECT count(*) FROM no_such_table", Damage.NOT_CHECKED),
-        ("SELECT count(*) FROM secret", Damage.NOT_CHECKED),
-        ("DELETE FROM study", Damage.NOT_CHECKED),
     ],
 )
-def test_only_damage_is_taken_for_damage(checking: CheckingSession, text: str, damage: Damage) -> None:
-    """A page that the disk does not give back is damage; what a server refuses says nothing; nothing can be written."""
+def test_damage_is_told(checking: CheckingSession, text: str, damage: Damage) -> None:
+    """A page that the disk does not give back is damage, too; the session goes on."""
     assert checking.check(text, PLENTY) is damage
     assert checking.check(SOUND, PLENTY) is Damage.NONE
 
@@ -57,14 +53,20 @@ def test_only_damage_is_taken_for_damage(checking: CheckingSession, text: str, d
     [
         ("SELECT pg_sleep(60)", SaysNothing),
         (failing("serialization_failure"), SaysNothing),
-        (failing("disk_full"), SaysNothing),
+        (failing("undefined_file"), SaysNothing),
+        (failing("internal_error"), SaysNothing),
+        ("SELECT count(*) FROM no_such_table", SaysNothing),
+        ("SELECT count(*) FROM secret", SaysNothing),
+        ("DELETE FROM study", SaysNothing),
+        (failing("disk_full"), InTrouble),
         (failing("lock_not_available"), GaveWay),
     ],
 )
-def test_what_did_not_end_says_nothing(checking: CheckingSession, text: str, kind: type[Exception]) -> None:
-    """A time limit, a conflict with recovery, trouble of the server's own, or a lock that somebody holds."""
+def test_only_damage_is_taken_for_damage(checking: CheckingSession, text: str, kind: type[Exception]) -> None:
+    """No time limit, refusal, conflict with recovery, trouble of the server's or lock is; nothing can be written."""
     with pytest.raises(kind):
         checking.check(text, timedelta(seconds=1))
+    assert checking.check(SOUND, PLENTY) is Damage.NONE
 
 
 def test_it_gives_way(checking: CheckingSession, postgres: Postgres) -> None:
@@ -85,38 +87,77 @@ def test_it_gives_way(checking: CheckingSession, postgres: Postgres) -> None:
     assert waited[0] < 10
 
 
-def test_all_that_there_is_time_for(checking: CheckingSession) -> None:
-    """What comes after one that did not end is left for another time; what was read before it is told."""
-    link: Any = SimpleNamespace(checking=lambda: checking, stop_asked=lambda: False)
-    texts = {"a": SOUND, "b": failing("data_corrupted"), "c": "SELECT pg_sleep(60)", "d": SOUND}
-    found = check_relations(link, [RelationCheck(subject=s, text=t) for s, t in texts.items()], timedelta(seconds=5))
-    assert (found["checked"], found["damaged"], found["not_checked"]) == (2, 1, 0)
-    measured: Any = found["measurements"]
-    kept = {(one["subject"], one["name"]): one["value"] for one in measured}
+def link_of(session: object, *, stopped: bool = False) -> Any:
+    return SimpleNamespace(checking=lambda: contextlib.nullcontext(session), stop_asked=lambda: stopped)
+
+
+def checks(texts: dict[str, str], timeout: timedelta = PLENTY) -> list[RelationCheck]:
+    return [RelationCheck(subject=subject, text=text, timeout=timeout) for subject, text in texts.items()]
+
+
+def on_record(measurements: Any) -> dict[tuple[str, str], float]:
+    return {(one["subject"], one["name"]): one["value"] for one in measurements}
+
+
+def test_one_that_never_ends_holds_up_no_other(checking: CheckingSession) -> None:
+    """It has its own time and no more; that it was tried goes on record, and nothing of what it is."""
+    texts = {"never ends": "SELECT pg_sleep(60)", "a": SOUND, "refused": "SELECT 1 FROM secret", "b": FOUND}
+    found = check_relations(link_of(checking), checks(texts, timedelta(seconds=2)), PLENTY)
+    assert (found["checked"], found["damaged"], found["not_checked"]) == (2, 1, 2)
+    kept = on_record(found["measurements"])
     assert (kept["a", DAMAGE], kept["b", DAMAGE]) == (0, 2)
     assert kept["b", CHECKED_AT] == pytest.approx(time.time(), abs=60)
-    assert {subject for subject, _ in kept} == {"a", "b"}
+    assert kept["never ends", TRIED_AT] == pytest.approx(time.time(), abs=60)
+    assert {name for subject, name in kept if subject in {"never ends", "refused"}} == {TRIED_AT}
+
+
+def test_one_that_is_locked_holds_up_no_other(checking: CheckingSession, postgres: Postgres) -> None:
+    """It is left as it was, to be tried again tonight; when it is the only one, the step gives way."""
+    texts = {"locked": "SELECT count(*) FROM study", "a": "SELECT 1", "b": FOUND}
+    with postgres.session("LOCK TABLE study IN ACCESS EXCLUSIVE MODE"):
+        found = check_relations(link_of(checking), checks(texts), PLENTY)
+        with pytest.raises(GaveWay):
+            check_relations(link_of(checking), checks(texts)[:1], PLENTY)
+    assert (found["checked"], found["gave_way"], found["not_checked"]) == (2, 1, 0)
+    assert {subject for subject, _ in on_record(found["measurements"])} == {"a", "b"}
+
+
+def test_what_the_time_of_the_others_was_cut_off_by_is_not_on_record(checking: CheckingSession) -> None:
+    """Where the step's time ends in the midst of one, that one is as due as before."""
+    texts = {"a": SOUND, "b": FOUND, "c": "SELECT pg_sleep(60)", "d": SOUND}
+    found = check_relations(link_of(checking), checks(texts), timedelta(seconds=5))
+    assert {subject for subject, _ in on_record(found["measurements"])} == {"a", "b"}
+
+
+def test_a_step_of_which_none_told_anything_fails(checking: CheckingSession) -> None:
+    """That it was tried goes on record all the same."""
+    with pytest.raises(SaysNothing) as failed:
+        check_relations(link_of(checking), checks({"a": "SELECT pg_sleep(60)"}), timedelta(seconds=2))
+    assert set(on_record(failed.value.measurements)) == {("a", TRIED_AT)}
 
 
 def test_what_was_found_before_the_server_was_lost_is_told() -> None:
-    """A relation that brings the server down each night must not hide the damage that was found before it."""
+    """A relation that brings the server down must not hide the damage that was found before it, and goes last next."""
 
     def check(text: str, _left: timedelta) -> Damage:
         if text == "breaks it":
             raise LinkLost("the connection to the database was lost while a statement ran", where="pacs-a")
         return Damage.UNREADABLE
 
-    session = contextlib.nullcontext(SimpleNamespace(check=check))
-    link: Any = SimpleNamespace(checking=lambda: session, stop_asked=lambda: False)
-    sound_and_not = [RelationCheck(subject=text, text=text) for text in ("damaged", "breaks it", "left out")]
-    assert (found := check_relations(link, sound_and_not, PLENTY))["damaged"] == 1
-    assert found["checked"] == 1
-    with pytest.raises(LinkLost):
-        check_relations(link, sound_and_not[1:], PLENTY)
+    session = SimpleNamespace(check=check)
+    three = checks({text: text for text in ("damaged", "breaks it", "left out")})
+    assert (found := check_relations(link_of(session), three, PLENTY))["damaged"] == 1
+    assert set(on_record(found["measurements"])) == {
+        ("damaged", DAMAGE),
+        ("damaged", CHECKED_AT),
+        ("breaks it", TRIED_AT),
+    }
+    with pytest.raises(LinkLost) as lost:
+        check_relations(link_of(session), three[1:], PLENTY)
+    assert set(on_record(lost.value.measurements)) == {("breaks it", TRIED_AT)}
 
 
 def test_a_person_who_stops_the_run_ends_it_after_one(checking: CheckingSession) -> None:
     """The relation that is being read is read to its end."""
-    link: Any = SimpleNamespace(checking=lambda: checking, stop_asked=lambda: True)
-    checks = [RelationCheck(subject=subject, text=SOUND) for subject in "ab"]
-    assert check_relations(link, checks, PLENTY)["checked"] == 1
+    link = link_of(checking, stopped=True)
+    assert check_relations(link, checks(dict.fromkeys("ab", SOUND)), PLENTY)["checked"] == 1
