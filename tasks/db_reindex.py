@@ -159,6 +159,8 @@ def _rebuilds(
             action=sdk.Sql(text=f"REINDEX INDEX CONCURRENTLY {index.quoted}", settings=settings),
             risk=sdk.Risk.SLOWER,
             timeout=params.timeout,
+            works_on=index.size,
+            room=ROOM * index.size,
         )
 
 

@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -36,6 +37,7 @@ from maintainer.running.crew import Crew
 from maintainer.running.dry_run import dry_run
 from maintainer.running.events import Reporter
 from maintainer.running.examined import Examined
+from maintainer.running.foretold import foretold
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
 from maintainer.running.recorder import Recorder
@@ -97,6 +99,7 @@ class Maintainer:
                 self.loaded.digest,
                 ends=log.open_ends(),
                 known=self.loaded.assignments,
+                foretell=partial(foretold, log),
                 holder=self.at_work(),
             )
 

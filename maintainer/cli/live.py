@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from maintainer.cli.output import STYLES, console
 from maintainer.model.outcome import Ending, Failed, NotRun, Unknown
+from maintainer.model.values import about
 from maintainer.running.events import Event, Reporter, StepEnded, StepProgress, StepStarted, TaskDecided, TaskStarted
 from maintainer.running.recorder import summary
 
@@ -82,12 +83,15 @@ def told(ending: Ending) -> str:
         case NotRun(reason=reason, detail=detail):
             return f"not run ({reason.value.replace('-', ' ')}{': ' if detail else ''}{detail})"
         case _:
-            return f"done{_told_seconds(ending.measured)}{_told_gain(ending.measured)}"
+            return f"done{_told_seconds(ending.measured)}{_told_gain(ending.measured)}{_told_wal(ending.measured)}"
 
 
 def _told_seconds(measured: Mapping[str, JsonValue]) -> str:
     seconds, outage = measured.get("seconds"), measured.get("outage_seconds")
     took = f" in {seconds} s" if seconds is not None else ""
+    match measured:
+        case {"predicted_seconds": int() | float() as predicted}:
+            took += f" (about {about(predicted)} were predicted)"
     return took + (f"; out of service for {outage} s" if outage is not None else "")
 
 
@@ -104,6 +108,23 @@ def _told_gain(measured: Mapping[str, JsonValue]) -> str:
             return f"; {gained / 1e6:.1f} MB reclaimed ({share:.0%})"
         case {"checked": int() as checked, "damaged": int() as damaged}:
             return f"; {checked} checked, {damaged} damaged"
+        case _:
+            return ""
+
+
+def _told_wal(measured: Mapping[str, JsonValue]) -> str:
+    """Say how much WAL a statement has written, or how much was written while it ran.
+
+    >>> _told_wal({"wal_bytes": 6_300_000, "wal_of": "statement"})
+    '; 6.3 MB of WAL'
+    >>> _told_wal({"wal_bytes": 6_300_000, "wal_of": "server"})
+    "; at most 6.3 MB of WAL (the whole server's)"
+    """
+    match measured:
+        case {"wal_bytes": int() | float() as written, "wal_of": "statement"}:
+            return f"; {written / 1e6:.1f} MB of WAL"
+        case {"wal_bytes": int() | float() as written}:
+            return f"; at most {written / 1e6:.1f} MB of WAL (the whole server's)"
         case _:
             return ""
 

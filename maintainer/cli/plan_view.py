@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from maintainer.cli.output import Card, show_cards, show_table
-from maintainer.model.plan import Answer, Entry, Finding, Plan, Refuse, Steps, Unseen
-from maintainer.model.values import counted
+from maintainer.model.plan import Answer, Entry, Finding, Plan, Refuse, Step, Steps, Unseen
+from maintainer.model.values import about, counted
 from maintainer.running.recorder import summary
 
 
@@ -52,7 +52,16 @@ def decision_row(node: str, task: str, answer: Answer) -> tuple[str, str, str, s
 
 def _step_rows(entry: Entry) -> list[tuple[str, str, str, str, str]]:
     steps = entry.answer.steps if isinstance(entry.answer, Steps) else ()
-    return [(entry.node, entry.task, step.risk.value, step.title, step.reason) for step in steps]
+    return [(entry.node, entry.task, step.risk.value, step.title, step.reason + _taking(step)) for step in steps]
+
+
+def _taking(step: Step) -> str:
+    """Say what a step of the database will take."""
+    if step.forecast is None:
+        return ""
+    seconds = step.forecast.seconds
+    time = "how long it takes is not known yet" if seconds is None else f"takes about {about(seconds)}"
+    return f"; {time}" + (f", and up to {step.room / 1e6:,.1f} MB of room" if step.room else "")
 
 
 def show_findings(findings: list[tuple[str, Finding]]) -> None:

@@ -55,19 +55,20 @@ def _trends(session: Session, task: str, *, as_json: bool) -> None:
     if not found.trends:
         click.echo(f"Nothing that {task} did is on record yet.")
         return
-    columns = ("node", "subject", "done", "failed", "last (UTC)", "took", "reclaimed", "in all", "again by", "")
+    columns = ("node", "subject", "done", "failed", "last (UTC)", "took", "WAL", "reclaimed", "in all", "again by", "")
     show_table(task, columns, [_trend(one) for one in found.trends])
 
 
 def _trend(one: "Trend") -> tuple[str, ...]:
     took = f"{one.seconds:.1f} s" if one.seconds is not None else ""
     took += f" of {one.predicted:.1f} s" if one.predicted is not None else ""
+    wal = f"{one.wal / 1e6:.1f} MB" if one.wal is not None else ""
     gained = tuple(
         f"{value / 1e6:.1f} MB" if value is not None else "" for value in (one.reclaimed, one.reclaimed_in_all)
     )
     advice = "gives nothing back: leave it out" if one.pays is False else ""
     counts = (str(one.done), f"{one.failed}{f', {one.unknown} unknown' if one.unknown else ''}")
-    return one.node, one.subject, *counts, one.last[:16], took, *gained, str(one.next_by or ""), advice
+    return one.node, one.subject, *counts, one.last[:16], took, wal, *gained, str(one.next_by or ""), advice
 
 
 def _show_last_run(now: "Status") -> None:

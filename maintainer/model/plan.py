@@ -9,10 +9,11 @@ import hashlib
 import json
 from enum import IntEnum, StrEnum
 from itertools import groupby
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from maintainer.model.forecast import Forecast
 from maintainer.model.values import Duration, Name, Value
 
 FORMAT = "maintainer.plan/1"
@@ -181,6 +182,14 @@ class Step(Value):
     action: Action
     risk: Risk
     timeout: Duration
+    works_on: int | None = Field(None, ge=0, description="bytes of a database that it goes through")
+    room: int | None = Field(None, ge=0, description="bytes that it may take on the disk meanwhile, at most")
+    forecast: Forecast | None = Field(None, description="set by the engine, never by a task, of what `works_on` something")
+    works_on: int | None = Field(None, ge=0, description="bytes of a database that it goes through")
+    room: int | None = Field(None, ge=0, description="bytes that it may take on the disk meanwhile, at most")
+    forecast: Forecast | None = Field(
+        None, description="set by the engine, never by a task, of what `works_on` something"
+    )
 
 
 class Severity(StrEnum):

@@ -82,6 +82,15 @@ def write_duration(value: timedelta) -> str:
     return f"{seconds // _UNITS[unit]}{unit}"
 
 
+def about(seconds: float) -> str:
+    """Write how long something took or will take, as exactly as anybody wants to know.
+
+    >>> about(0.16), about(75.26), about(5400)
+    ('0.2 s', '75.3 s', '90 min')
+    """
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"  # noqa: PLR2004 (what fits is told in seconds)
+
+
 def parse_size(text: Any) -> int:
     """Read `500MB` or `2 GB`: decimal units, as disks are sold and `df -H` prints them.
 

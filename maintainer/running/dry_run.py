@@ -15,6 +15,7 @@ from maintainer.model.plan import Answer, Entry, Plan, Refuse, Unseen
 from maintainer.model.task import Assignment, NodeQuery
 from maintainer.running.caution import Caution, caution, refusals, under_way
 from maintainer.running.events import Reporter, TaskDecided, TaskStarted
+from maintainer.running.foretold import Foretell
 from maintainer.running.observe import Eyes, broken_off
 from maintainer.running.ports import Look, Observer
 from maintainer.running.reconcile import judge, unsettled
@@ -34,18 +35,20 @@ def dry_run(
     *,
     ends: OpenEnds,
     known: Sequence[Assignment],
+    foretell: Foretell,
     holder: str = "",
 ) -> Plan:
     """Plan all assignments, nodes side by side. One node's trouble is its own `Unseen`, never the others'.
 
-    `ends`: what the log holds open; `known`: every assignment of the inventory, as in a run; `holder`: who runs now.
+    `ends`: what the log holds open; `known`: every assignment of the inventory, as in a run; `foretell` adds how long
+    steps are thought to take; `holder`: who runs now.
     """
     by_node = [tuple(group) for _, group in groupby(assignments, key=lambda assignment: assignment.node)]
     made_at = eyes.clock()
 
     def plan_one(group: Sequence[Assignment]) -> tuple[Entry, ...]:
         held = under_way(caution(group[0].node, ends, eyes.inventory, made_at), holder)
-        return plan_node(group, eyes, look, report, held=held, known=known)
+        return plan_node(group, eyes, look, report, held=held, known=known, foretell=foretell)
 
     entries = in_parallel(plan_one, by_node, eyes.inventory.controller.parallel)
     return Plan(
@@ -65,11 +68,13 @@ def plan_node(
     *,
     held: Caution,
     known: Sequence[Assignment],
+    foretell: Foretell,
 ) -> tuple[Entry, ...]:
     def entry(assignment: Assignment, answer: Answer) -> Entry:
         report(TaskDecided(assignment.node, assignment.task, answer))
+        told = foretell(assignment, answer)
         window, asked_at = assignment.params.window, assignment.asked_at
-        return Entry(node=assignment.node, task=assignment.task, window=window, answer=answer, asked_at=asked_at)
+        return Entry(node=assignment.node, task=assignment.task, window=window, answer=told, asked_at=asked_at)
 
     def refused(because: Refuse) -> tuple[Entry, ...]:
         return tuple(map(entry, group, refusals(because, len(group))))

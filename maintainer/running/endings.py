@@ -30,6 +30,14 @@ def seen_of(step: Step, answer: Answer) -> dict[str, JsonValue]:
     return {one.name: one.value for one in kept if one.subject == step.subject}
 
 
+def expected_of(step: Step) -> dict[str, JsonValue]:
+    """What was thought of a step beforehand, to be held against what came of it."""
+    if step.works_on is None or step.forecast is None:
+        return {}
+    told = {"predicted_seconds": step.forecast.seconds, "predicted_by": step.forecast.by}
+    return {"works_on": step.works_on, **{name: value for name, value in told.items() if value is not None}}
+
+
 def gave_way(ending: Ending) -> bool:
     return isinstance(ending, NotRun) and ending.reason is Reason.GAVE_WAY
 

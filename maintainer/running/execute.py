@@ -28,7 +28,7 @@ from maintainer.planning.replan import replan
 from maintainer.planning.starting import only_starts
 from maintainer.running.boot import Boot
 from maintainer.running.crew import Crew
-from maintainer.running.endings import Grave, gave_way, is_grave, may_be_down, seen_of, still_due, without
+from maintainer.running.endings import Grave, expected_of, gave_way, is_grave, may_be_down, seen_of, still_due, without
 from maintainer.running.events import StepEnded, StepProgress, StepStarted
 from maintainer.running.partners import partner_lost
 from maintainer.running.ports import Actor, Observer
@@ -99,7 +99,7 @@ class Executor:
         waiting = self._gave_way
         if not waiting or not self._crew.waited(self.assignment, seconds):
             return []
-        answer = self._crew.eyes.look(self.assignment, self._observer)
+        answer = self._crew.foretold(self.assignment, self._crew.eyes.look(self.assignment, self._observer))
         if isinstance(answer, Unseen | Refuse):
             return []
         again = tuple(step for subject in waiting for step in subject)
@@ -187,7 +187,7 @@ class Executor:
         if isinstance(step.action, Reboot):
             self._boot.met(measured.get("boot_id"))
         self._put_on_record(measured.pop("measurements", []))
-        return Done(measured={**measured, "seconds": round(time.monotonic() - started, 3)})
+        return Done(measured={**expected_of(step), **measured, "seconds": round(time.monotonic() - started, 3)})
 
     def _put_on_record(self, measurements: JsonValue) -> None:
         """What an action found is asked of the record by the look that comes after it."""

@@ -27,7 +27,7 @@ def follow_up(
         begun = {report.step.subject for report in executor.reports}
         if not any(isinstance(report.ending, Done) for report in executor.reports):
             return None
-        answer = caution.restrain(crew.eyes.look(assignment, observer))
+        answer = crew.foretold(assignment, caution.restrain(crew.eyes.look(assignment, observer)))
         executor.keep(answer)
         due = tuple(step for step in answer.steps if step.subject not in begun) if isinstance(answer, Steps) else ()
         if not due:

@@ -110,7 +110,8 @@ class NodeWork:
             self.crew.report(TaskDecided(assignment.node, assignment.task, rest))
             self.tasks.append(_task_report(assignment, rest))
             return
-        answer = self.caution.restrain(self.crew.eyes.look(assignment, observer))
+        seen = self.caution.restrain(self.crew.eyes.look(assignment, observer))
+        answer = self.crew.foretold(assignment, seen)
         executor = Executor(assignment, observer, actor, self.crew, self.boot)
         self._announce(assignment, answer)
         found: tuple[Finding, ...] = ()

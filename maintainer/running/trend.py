@@ -10,7 +10,6 @@ from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record, number
 from maintainer.model.task import Assignment
 from maintainer.model.values import Name, Value
-from maintainer.planning.forecast import usually
 
 AT_MOST = 20_000
 """Newest endings that are read of one task on one node: years of nights."""
@@ -23,7 +22,7 @@ TIMES = 3
 class Trend(Value):
     """One subject. `next_by` is what its own rhythm says, None before it was done twice.
 
-    `unknown` counts those whose ending nobody knew that night. `seconds` and `reclaimed` are of the last time,
+    `unknown` counts those whose ending nobody knew that night. `seconds`, `wal` and `reclaimed` are of the last time,
     `predicted` is how long that was thought to take; `reclaimed_in_all` is of every time. `pays`: None where nothing is
     ever given back, as by a check.
     """
@@ -36,6 +35,7 @@ class Trend(Value):
     last: str
     seconds: float | None
     predicted: float | None
+    wal: float | None
     reclaimed: float | None
     reclaimed_in_all: float | None
     pays: bool | None
@@ -65,7 +65,6 @@ def _trend(records: Sequence[Record]) -> Trend:
     gains = _numbers(done, "reclaimed-bytes")
     shares = _numbers(done, "reclaimed-share")
     seconds = _numbers(done, "seconds")
-    predicted = usually([dt.timedelta(seconds=one) for one in seconds[:-1]])
     return Trend(
         node=records[0].node,
         subject=records[0].subject,
@@ -74,7 +73,8 @@ def _trend(records: Sequence[Record]) -> Trend:
         unknown=sum(one.ending == "unknown" for one in records),
         last=records[-1].time,
         seconds=next(reversed(seconds), None),
-        predicted=predicted.total_seconds() if predicted is not None else None,
+        predicted=next(iter(_numbers(done[-1:], "predicted_seconds")), None),
+        wal=next(iter(_numbers(done[-1:], "wal_bytes")), None),
         reclaimed=next(reversed(gains), None),
         reclaimed_in_all=sum(gains) if gains else None,
         pays=_pays(shares),

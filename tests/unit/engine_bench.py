@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from maintainer.model.window import Occurrence
 from maintainer.running.crew import Crew
 from maintainer.running.dry_run import dry_run
 from maintainer.running.events import Event
+from maintainer.running.foretold import foretold
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
 from maintainer.running.recorder import Recorder
@@ -79,11 +81,16 @@ class Night:
 
     def plan(self) -> Plan:
         with InterventionLog.read(self.state) as log:
-            ends = log.open_ends()
-        known = self.known or self.assignments
-        return dry_run(
-            self.assignments, self.eyes, self.fleet.look, self.events.append, "inventory", ends=ends, known=known
-        )
+            return dry_run(
+                self.assignments,
+                self.eyes,
+                self.fleet.look,
+                self.events.append,
+                "inventory",
+                ends=log.open_ends(),
+                known=self.known or self.assignments,
+                foretell=partial(foretold, log),
+            )
 
     def run(self, approved: Plan | None = None, run: str = "r1") -> RunReport:
         with self.log() as log:

@@ -37,9 +37,15 @@ def test_a_rhythm_and_what_it_gave_back(tmp_path: Path) -> None:
 
 
 def test_the_last_time_is_held_against_what_was_predicted(tmp_path: Path) -> None:
-    """By the history that was known then: five times are enough, four are not."""
-    assert [read(tmp_path / "4", *((day, "a", "done", None) for day in range(5))).trends[0].predicted] == [None]
-    assert [read(tmp_path / "5", *((day, "a", "done", None) for day in range(6))).trends[0].predicted] == [2.5]
+    """As it was told before that step, and not as one would predict it by now; the same with the WAL that it wrote."""
+    with InterventionLog.open(tmp_path, origin="s") as log:
+        for told in ({"predicted_seconds": 9.0}, {"predicted_seconds": 2.5, "wal_bytes": 700}):
+            measured = {"seconds": 3.0, **told}
+            log.append(
+                Kind.OUTCOME, node="pacs-a", task="db-reindex", subject="a", ending="done", measured={**measured}
+            )
+        (one,) = trends(log, [HERE], "db-reindex").trends
+    assert (one.seconds, one.predicted, one.wal) == (3.0, 2.5, 700)
 
 
 def test_what_nobody_knows_the_end_of_has_not_failed(tmp_path: Path) -> None:
