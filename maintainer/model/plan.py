@@ -184,9 +184,6 @@ class Step(Value):
     timeout: Duration
     works_on: int | None = Field(None, ge=0, description="bytes of a database that it goes through")
     room: int | None = Field(None, ge=0, description="bytes that it may take on the disk meanwhile, at most")
-    forecast: Forecast | None = Field(None, description="set by the engine, never by a task, of what `works_on` something")
-    works_on: int | None = Field(None, ge=0, description="bytes of a database that it goes through")
-    room: int | None = Field(None, ge=0, description="bytes that it may take on the disk meanwhile, at most")
     forecast: Forecast | None = Field(
         None, description="set by the engine, never by a task, of what `works_on` something"
     )
