@@ -12,6 +12,8 @@ from functools import partial
 from maintainer import sdk
 from tasks import check_findings as tell
 from tasks.check_facts import CheckFacts, Relation
+from tasks.reindex_facts import ROOM
+from tasks.reindex_facts import ROOM
 
 
 class CheckParams(sdk.Params):
@@ -103,12 +105,15 @@ def _rebuild(index: Relation, params: CheckParams, facts: CheckFacts) -> Iterato
         action=sdk.Sql(text=f"REINDEX INDEX CONCURRENTLY {index.quoted}", settings=sdk.pace(facts.server[0])),
         risk=sdk.Risk.SLOWER,
         timeout=params.timeout,
+        works_on=index.own_bytes,
+        room=ROOM * (index.own_bytes or 0),
     )
     yield step(
         title=f"check {index.quoted} once more",
         action=_action([index], facts),
         risk=sdk.Risk.READS,
         timeout=_time(index.size),
+        works_on=index.size,
     )
 
 
@@ -180,6 +185,7 @@ def _check(chunk: list[Relation], facts: CheckFacts) -> sdk.Step:
         action=_action(chunk, facts),
         risk=sdk.Risk.READS,
         timeout=min(_time(size), facts.half_a_window),
+        works_on=size,
     )
 
 

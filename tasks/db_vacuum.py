@@ -162,6 +162,7 @@ def _vacuum(table: Table, params: VacuumParams, server: sdk.DatabaseServer) -> s
         action=sdk.Sql(text=f"VACUUM ({options}) {name}", settings=_pace(table, server)),
         risk=sdk.Risk.SLOWER,
         timeout=params.timeout,
+        works_on=table.bytes,
     )
 
 
