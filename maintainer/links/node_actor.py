@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
+from maintainer.links.clinic import Clinic
 from maintainer.links.drain import drain
 from maintainer.links.lease import Lease
 from maintainer.links.node_link import NodeLink
@@ -32,6 +33,7 @@ class NodeActor:
 
     def __init__(self, link: NodeLink, observer: NodeObserver, lease: Lease) -> None:
         self._link, self._observer, self._lease, self._outage = link, observer, lease, Outage()
+        self._clinic = Clinic(lambda text, parameters, within: link.reading().rows(text, parameters, within))
 
     def perform(  # noqa: PLR0911 (one for each kind of action)
         self, action: Action, timeout: timedelta, step: str, tell: Tell = to_nobody
@@ -50,13 +52,15 @@ class NodeActor:
             case Sql(text=text, settings=settings):
                 # The database knows no leases.
                 self._lease.check()
+                self._clinic.begins()
                 with self._link.acting() as session:
                     with session.counting_wal() as wal:
                         measured = session.perform(text, timeout, settings, tell)
-                    return measured | wal
+                    return measured | wal | self._clinic.told()
             case CheckRelations(checks=checks):
                 self._lease.check()
-                return check_relations(self._link, checks, timeout)
+                self._clinic.begins()
+                return check_relations(self._link, checks, timeout) | self._clinic.told()
             case RestartServices(services=services, stop_first=stop_first):
                 if stop_first:
                     self._outage.begins()

@@ -16,7 +16,7 @@ ON_A_STANDBY = "what only reads can run here: db-check, db-settings"
 
 
 class DatabaseServer(Seen):
-    """One row of `SERVER`. `active_clients`: sessions with a statement that runs at this moment, without ours."""
+    """One row of `SERVER`. `active_clients`: sessions that ran a statement within the last second, without ours."""
 
     standby: bool
     version: int
@@ -130,7 +130,7 @@ def quoted(*names: str) -> str:
 
 
 BUSY = 2
-"""From how many active sessions on the clinic counts as busy."""
+"""From how many sessions at work on the clinic counts as busy."""
 _CORRUPTING = range(140000, 140004)
 _MISSING_PREPARED = (range(120000, 120009), range(130000, 130005), range(140000, 140001))
 _HOLDS = {

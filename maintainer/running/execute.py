@@ -27,6 +27,7 @@ from maintainer.model.task import Assignment
 from maintainer.planning.replan import replan
 from maintainer.planning.starting import only_starts
 from maintainer.running.boot import Boot
+from maintainer.running.breathing import Breathing
 from maintainer.running.crew import Crew
 from maintainer.running.endings import Grave, expected_of, gave_way, is_grave, may_be_down, seen_of, still_due, without
 from maintainer.running.events import StepEnded, StepProgress, StepStarted
@@ -56,6 +57,7 @@ class Executor:
         self._observer, self._actor, self._crew, self._boot = observer, actor, crew, boot
         self._log_error: LogError | None = None
         self._gave_way: list[tuple[Step, ...]] = []
+        self._breathing = Breathing(assignment.node)
 
     def perform(self, steps: tuple[Step, ...]) -> Grave | None:
         """Perform the steps; answers after what this node must be left alone, if there was anything.
@@ -82,6 +84,7 @@ class Executor:
     def _perform_all(self, subjects: Sequence[tuple[Step, ...]]) -> Grave | None:
         self._gave_way = []
         for position, subject in enumerate(subjects):
+            begun = len(self.reports)
             ending = self._perform_subject(subject)
             if is_grave(subject, ending):
                 ending = self._bring_back(subject, ending) or ending
@@ -92,7 +95,14 @@ class Executor:
             if is_grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
                 return Grave(subject[0], ending, of_service=may_be_down(subject, ending))
+            self._let_breathe(self.reports[begun:], more=position + 1 < len(subjects))
         return None
+
+    def _let_breathe(self, reports: Sequence[StepReport], *, more: bool) -> None:
+        self.findings += self._breathing.found(reports)
+        seconds = self._breathing.pause_after(reports)
+        if more and seconds:
+            self._crew.waited(self.assignment, seconds)
 
     def _to_be_tried_again(self, seconds: float) -> list[tuple[Step, ...]]:
         """Wait, look again, and answer which of those that gave way are due still, as they were."""

@@ -46,6 +46,7 @@ class FakeNode:
     clock_ahead: timedelta = timedelta(0)
     dead_rows: dict[str, int] = field(default_factory=dict)
     active_clients: int = 0
+    clinic_slower_times: float = 0.0
     oldest_transaction: float = 0.0
     relations: list[dict[str, Any]] = field(default_factory=list)
     damage: dict[str, int] = field(default_factory=dict)
@@ -107,6 +108,8 @@ class FakeNode:
             self.operations[step] = {"state": "finished", "ok": True, "ended_at": NOW.isoformat()}
         if isinstance(action, CheckRelations):
             return {"checked": len(action.checks), "measurements": list(self._checked(action))}
+        if isinstance(action, Sql) and self.clinic_slower_times:
+            return {"clinic_slower_times": self.clinic_slower_times, "clinic_calls": 100}
         return {"boot_id": f"boot-{self.boot}"} if isinstance(action, Reboot) else {}
 
     def _checked(self, action: CheckRelations) -> Iterator[dict[str, Any]]:

@@ -78,6 +78,7 @@ class Night:
     params: Mapping[str, Any] = field(default_factory=dict)
     known: Sequence[Assignment] = ()
     asked_at: datetime | None = None
+    paused: list[float] = field(default_factory=list)
 
     def plan(self) -> Plan:
         with InterventionLog.read(self.state) as log:
@@ -114,7 +115,7 @@ class Night:
                 recorder=Recorder(log, run, "tester", approved.digest() if approved else ""),
                 report=self.events.append,
                 known=self.known or self.assignments,
-                pause=lambda _seconds: None,
+                pause=self.paused.append,
                 approved=approved,
             )
             return work_a_shift(crew, self.assignments, ())
