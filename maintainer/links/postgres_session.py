@@ -17,6 +17,7 @@ import psycopg
 
 from maintainer.errors import LinkLost, MaintainerError
 from maintainer.links import sqlstate
+from maintainer.links.alarms import ALARMS
 from maintainer.links.postgres_login import Connection, connect
 from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database
@@ -88,14 +89,11 @@ class Session:
             if not ended.wait(_GRACE.total_seconds()):
                 self.hang_up()
 
-        watchdog = threading.Timer((timeout + _GRACE).total_seconds(), give_up)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            watchdog.cancel()
+        with ALARMS.unless_done_in((timeout + _GRACE).total_seconds(), give_up):
+            try:
+                yield
+            finally:
+                ended.set()
 
     def hang_up(self) -> None:
         """End the connection under whoever waits on it; libpq's own close would not wake them."""

@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 
 import psycopg
 
+from maintainer.links.alarms import ALARMS
 from maintainer.links.postgres_session import Session
 from maintainer.model.progress import Progress, Tell
 
@@ -71,13 +72,8 @@ class WatchingSession(Session):
     @contextlib.contextmanager
     def answering_within(self, seconds: float) -> Iterator[None]:
         """End the connection when its server, which should keep the limit by itself, gives no answer in time."""
-        silence = threading.Timer(seconds, self.hang_up)
-        silence.daemon = True
-        silence.start()
-        try:
+        with ALARMS.unless_done_in(seconds, self.hang_up):
             yield
-        finally:
-            silence.cancel()
 
     def cancel_backend(self, pid: int) -> None:
         """Faster than a new connection for the purpose, over a slow line."""

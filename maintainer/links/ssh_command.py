@@ -7,6 +7,7 @@ from collections.abc import Callable
 import paramiko
 
 from maintainer.errors import CouldNotLook, LinkLost
+from maintainer.links.alarms import ALARMS
 from maintainer.links.completed import Completed
 from maintainer.links.deadline import Deadline
 
@@ -43,15 +44,10 @@ class Conversation:
             CouldNotLook: the node does not run commands, or the answer is larger than allowed.
             LinkLost: no ending was seen.
         """
-        watchdog = threading.Timer(self._deadline.left, self._give_up)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
+        with ALARMS.unless_done_in(self._deadline.left, self._give_up):
             self._ask(command)
             self._exchange(stdin)
             self._channel.status_event.wait(self._deadline.left)
-        finally:
-            watchdog.cancel()
         return self._judge()
 
     def _give_up(self) -> None:
