@@ -10,14 +10,19 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from maintainer import sdk
+from tasks import reindex_density as density
 from tasks import reindex_leftovers as leftovers
 from tasks.reindex_facts import (
     BUILD,
     BYTES,
+    DENSITY,
     FULL,
     GAIN,
     GAIN_SHARE,
     LEFTOVER,
+    MEASURED_AT,
+    MEASURED_BUILD,
+    MEASURED_ROWS,
     RATIO,
     ROOM,
     Index,
@@ -32,7 +37,8 @@ class ReindexParams(sdk.Params):
     growth: float = sdk.Field(2.0, gt=1, description="rebuild from this multiple of the best bytes per row on record")
     smallest: sdk.Size = sdk.Field(10_000_000, description="leave smaller indexes alone")
     measure_up_to: sdk.Size = sdk.Field(
-        2_000_000_000, description="to measure indexes, read this much in one look at most, the emptiest-looking first"
+        2_000_000_000,
+        description="to measure indexes, read this much in one night at most, the oldest measurement first",
     )
     longest_transaction: sdk.Duration = sdk.Field(
         timedelta(minutes=5), description="refuse while a transaction is older"
@@ -53,11 +59,9 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
     facts = ReindexFacts
 
     def observe(self, node: sdk.Node, params: ReindexParams) -> Mapping[str, sdk.Observation]:
-        limits: dict[str, int | float | str] = {"smallest": params.smallest, "measure_up_to": params.measure_up_to}
         return {
             # Also those that a rebuild has made small: what it has gained is to be seen.
             "indexes": sdk.SqlQuery(text=INDEXES, parameters={"smallest": params.smallest // SHRUNK}),
-            "density": sdk.SqlQuery(text=DENSITY, parameters=limits, calls="pgstatindex(regclass)"),
             "server": sdk.SERVER,
             "horizon": sdk.HORIZON,
             "replicas": sdk.SqlQuery(text=REPLICAS),
@@ -66,10 +70,20 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             "sizes": sdk.Recorded(measurement=BYTES),
             "gains": sdk.Recorded(measurement=GAIN_SHARE),
             "leftovers": sdk.Recorded(measurement=LEFTOVER),
+            "densities": sdk.Recorded(measurement=DENSITY),
+            "measured_builds": sdk.Recorded(measurement=MEASURED_BUILD),
+            "measured_rows": sdk.Recorded(measurement=MEASURED_ROWS),
+            "measured_at": sdk.Recorded(measurement=MEASURED_AT),
         }
 
     def observe_more(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> Mapping[str, sdk.Observation]:
-        return {"room": sdk.Room(text=PLACES)} if _bloated(_judged(params, facts), params, facts) else {}
+        judged = _judged(params, facts)
+        wanted = density.to_measure(judged, params.leaf_density, params.measure_up_to, facts)
+        if wanted and facts.density is None:
+            these = ",".join(str(index.oid) for index in wanted)
+            query = sdk.SqlQuery(text=DENSITIES, parameters={"indexes": f"{{{these}}}"}, calls="pgstatindex(regclass)")
+            return {"density": query}
+        return {"room": sdk.Room(text=PLACES)} if _bloated(judged, params, facts) else {}
 
     def plan(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> sdk.Decision:
         valid = [index for index in facts.indexes if index.valid]
@@ -78,10 +92,19 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
         due = sorted((one for one in judged if one.subject in bloated), key=lambda one: _gain(one, facts), reverse=True)
         permitted = [index for index in due if index.permitted]
         roomy = [index for index in permitted if not _lacks_room(index, facts)]
-        findings = (*leftovers.findings(facts), *_cannot_tell(judged, facts), *_not_done(due, facts))
+        findings = (
+            *leftovers.findings(facts),
+            *density.cannot_tell(judged, params.measure_up_to, facts),
+            *_not_done(due, facts),
+        )
         told = {
             "findings": findings,
-            "measured": (*_ratios(judged, facts), *_gained(valid, facts), *leftovers.measured(facts)),
+            "measured": (
+                *density.measured(facts),
+                *_ratios(judged, facts),
+                *_gained(valid, facts),
+                *leftovers.measured(facts),
+            ),
         }
         steps = (*leftovers.drops(facts), *_confirmations(roomy, facts), *_rebuilds(roomy, bloated, params, facts))
         if not steps and len(permitted) > len(roomy):
@@ -115,10 +138,10 @@ def _not_now(params: ReindexParams, facts: ReindexFacts, name: str) -> sdk.Refus
 
 
 def _reason(index: Index, params: ReindexParams, facts: ReindexFacts) -> str:
-    density = facts.leaf_density(index)
-    if density is not None:
-        sparse = params.leaf_density * facts.built_full(index) / FULL
-        return f"its leaf pages are {density:.0%} full" if density < sparse else ""
+    full = facts.leaf_density(index)
+    if full is not None:
+        sparse = params.leaf_density * index.built_full / FULL
+        return f"its leaf pages are {full:.0%} full" if full < sparse else ""
     ratio, best = index.bytes_per_row, facts.best_ratio(index)
     if best and ratio and ratio >= params.growth * best and not _never_pays(index, facts):
         return f"it takes {ratio:.0f} bytes a row, and took {best:.0f} at best"
@@ -127,9 +150,9 @@ def _reason(index: Index, params: ReindexParams, facts: ReindexFacts) -> str:
 
 def _gain(index: Index, facts: ReindexFacts) -> float:
     """About how many bytes a rebuild would give back."""
-    density = facts.leaf_density(index)
-    if density is not None:
-        return index.size * max(0.0, 1 - density / facts.built_full(index))
+    full = facts.leaf_density(index)
+    if full is not None:
+        return index.size * max(0.0, 1 - full / index.built_full)
     ratio, best = index.bytes_per_row, facts.best_ratio(index)
     return index.size * max(0.0, 1 - best / ratio) if best and ratio else 0.0
 
@@ -249,16 +272,6 @@ def _about(indexes: list[Index], cause: str, severity: sdk.Severity, advice: str
     return sdk.Finding(severity=severity, cause=cause, subject="database", evidence=evidence, advice=advice)
 
 
-def _cannot_tell(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Finding]:
-    blind = [one for one in judged if facts.leaf_density(one) is None and facts.best_ratio(one) is None]
-    if blind:
-        advice = (
-            "CREATE EXTENSION pgstattuple and GRANT pg_stat_scan_tables to measure now; "
-            "without it, growth is judged from the next run on"
-        )
-        yield _about(blind, "index-bloat-unknown", sdk.Severity.INFO, advice)
-
-
 SHRUNK = 100
 WORTH_IT = 0.1
 """A rebuild that gave back less is not repeated because of growth: its rows have become wider."""
@@ -266,7 +279,7 @@ NO_ROOM = sdk.Refuse(
     because="there is no room to rebuild what is bloated",
     hint="make room where the database's files lie; the findings say how much it takes",
 )
-DENSITY = sdk.sql_file("tasks", "db_reindex_density.sql")
+DENSITIES = sdk.sql_file("tasks", "db_reindex_density.sql")
 INDEXES = sdk.sql_file("tasks", "db_reindex_indexes.sql")
 PLACES = sdk.sql_file("tasks", "db_reindex_places.sql")
 REPLICAS = sdk.sql_file("tasks", "db_reindex_replicas.sql")

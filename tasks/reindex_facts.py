@@ -16,6 +16,8 @@ RATIO = "bytes-per-row"
 """By index and filenode: each build has a history of its own, whoever built it."""
 BUILD, BYTES = "build-to-replace", "bytes-to-replace"
 """What a rebuild was meant to replace, put on record when it is planned; `BYTES` is 0 when it was seen to be done."""
+DENSITY, MEASURED_BUILD, MEASURED_ROWS, MEASURED_AT = "leaf-density", "measured-build", "measured-rows", "measured-at"
+"""How full an index's leaf pages were, of which build, with how many rows and when, in seconds since 1970."""
 GAIN, GAIN_SHARE = "reclaimed-bytes", "reclaimed-share"
 LEFTOVER = "leftover"
 """By index: the number under which the server knows it when it is ours, else the negative of that."""
@@ -27,6 +29,8 @@ class Index(sdk.Seen):
     table: str
     oid: int
     filenode: int
+    method: str = sdk.Field(description="btree, gin, …")
+    fillfactor: float | None = sdk.Field(description="how full its definition has the pages of a new build")
     bytes: int | None = sdk.Field(description="none: it was dropped while it was looked at")
     rows: float = sdk.Field(description="estimate of the last ANALYZE or VACUUM; -1 when there was none")
     changed_rows: int = sdk.Field(description="of its table, since then")
@@ -61,6 +65,11 @@ class Index(sdk.Seen):
         return self.changed_rows > STALE * max(self.rows, 1)
 
     @property
+    def built_full(self) -> float:
+        """How full the leaf pages of a new build would be."""
+        return self.fillfactor or FULL
+
+    @property
     def kind(self) -> Literal["new", "old", "other"]:
         return _kind(self.name)
 
@@ -74,7 +83,6 @@ class Density(sdk.Seen):
     schema_: str = sdk.Field(alias="schema")
     name: str
     leaf_density: float
-    fillfactor: float | None = sdk.Field(None, description="how full its definition has the pages of a new build")
 
 
 class Replica(sdk.Seen):
@@ -94,7 +102,9 @@ Record = dict[str, sdk.OnRecord]
 class ReindexFacts(sdk.Facts):
     indexes: tuple[Index, ...]
     server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
-    density: tuple[Density, ...] = sdk.Field(description="none where pgstattuple is not to be had")
+    density: tuple[Density, ...] | None = sdk.Field(
+        None, description="none while nothing was measured, empty where pgstattuple is not to be had"
+    )
     horizon: tuple[sdk.Holder, ...]
     replicas: tuple[Replica, ...]
     room: dict[str, Room] = sdk.Field({}, description="by place; asked when something is due, less what cannot be told")
@@ -103,20 +113,29 @@ class ReindexFacts(sdk.Facts):
     sizes: Record
     gains: Record
     leftovers: Record
+    densities: Record
+    measured_builds: Record
+    measured_rows: Record
+    measured_at: Record
 
     def leaf_density(self, index: Index) -> float | None:
-        """How full an index's leaf pages are; None: not measured."""
-        known = self._densities.get((index.schema_, index.name))
+        """How full an index's leaf pages are, by this look or by what is on record and stands; None: not measured."""
+        now = self.measured_now(index)
+        known = self.densities.get(index.subject) if now is None and self.stands(index) else None
+        return known.last if known else now
+
+    def measured_now(self, index: Index) -> float | None:
+        known = self._measured_now.get((index.schema_, index.name))
         return known.leaf_density if known else None
 
-    def built_full(self, index: Index) -> float:
-        """How full the leaf pages of a new build would be."""
-        known = self._densities.get((index.schema_, index.name))
-        return known.fillfactor or FULL if known else FULL
+    def stands(self, index: Index) -> bool:
+        """Tell whether what was measured of it still holds, as far as the server counts."""
+        build, rows = self.measured_builds.get(index.subject), self.measured_rows.get(index.subject)
+        return bool(build and rows and build.last == index.filenode and rows.last == index.rows >= 0)
 
     @cached_property
-    def _densities(self) -> dict[tuple[str, str], Density]:
-        return {(one.schema_, one.name): one for one in self.density}
+    def _measured_now(self) -> dict[tuple[str, str], Density]:
+        return {(one.schema_, one.name): one for one in self.density or ()}
 
     def best_ratio(self, index: Index) -> float | None:
         """Least bytes per row that this build of the index is known to have taken."""

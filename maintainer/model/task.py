@@ -194,6 +194,8 @@ class Task(ABC, Generic[P, F]):
     def observe_more(self, node: Node, params: P, facts: F) -> Mapping[str, Question]:  # noqa: ARG002 (for those that do)
         """Say what must be seen besides, now that so much is known: what matters only where something is due.
 
+        Asked again with what that brought, until it names nothing new.
+
         These fields of the facts have a default, at which they stay until they are asked, and without an answer.
         """
         return {}

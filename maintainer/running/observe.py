@@ -80,11 +80,13 @@ class Eyes(NamedTuple):
         facts = facts_of(task, answers, one_look.as_of(asked.values()), asked_at)
         if isinstance(facts, Unseen):
             return facts
-        if more := task.observe_more(node, params, facts):
+        while more := _not_among(asked, task.observe_more(node, params, facts)):
             asked |= more
             answers |= self._had_of(more, assignment, one_look)
             facts = facts_of(task, answers, one_look.as_of(asked.values()), asked_at)
-        return facts if isinstance(facts, Unseen) else task.plan(node, params, facts)
+            if isinstance(facts, Unseen):
+                return facts
+        return task.plan(node, params, facts)
 
     def _ask(self, question: Question, assignment: Assignment, one_look: "OneLook") -> JsonValue:
         if isinstance(question, Openings):
@@ -156,6 +158,10 @@ class OneLook:
 
     def _answer(self, observation: Observation) -> Any:
         return next((answer for one, answer, _ in self._seen if one == observation), _NOT_ASKED)
+
+
+def _not_among(asked: Mapping[str, Question], more: Mapping[str, Question]) -> dict[str, Question]:
+    return {fact: question for fact, question in more.items() if fact not in asked}
 
 
 _NOT_ASKED = object()

@@ -14,6 +14,7 @@ INDEX = 'index "public"."i"'
 
 def index(filenode: int, size: int) -> dict[str, Any]:
     known = {"schema": "public", "name": "i", "table": "t", "oid": filenode, "filenode": filenode, "bytes": size}
+    known |= {"method": "btree", "fillfactor": None}
     figures = {"rows": 100_000.0, "changed_rows": 0, "valid": True, "place": None}
     return {**known, **figures, "owned": True, "permitted": True, "in_work": False}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ SERVICES, CLEANUP, UNKNOWN = (NodeQuery(program=name, request={}) for name in ("
 class Told(Facts):
     services: Seen
     more: Seen | None = None
+    most: Seen | None = None
 
 
 class Curious(Task[Params, Told]):
@@ -27,23 +29,24 @@ class Curious(Task[Params, Told]):
     roles = frozenset({Role.DATABASE})
     params, facts = Params, Told
 
-    def __init__(self, more: Mapping[str, Question]) -> None:
-        self.more = more
+    def __init__(self, more: Mapping[str, Question], most: Mapping[str, Question]) -> None:
+        self.more, self.most = dict(more), dict(most)
 
     def observe(self, _node: Node, _params: Params) -> Mapping[str, Question]:
         return {"services": SERVICES}
 
     def observe_more(self, _node: Node, _params: Params, facts: Told) -> Mapping[str, Question]:
-        assert facts.more is None
-        return self.more
+        return self.more if facts.more is None else self.more | self.most
 
     def plan(self, _node: Node, _params: Params, facts: Told) -> Nothing:
         return Nothing(because=f"more is known: {facts.more is not None}")
 
 
-def _look(folder: Path, node: FakeNode, more: Mapping[str, Question]) -> Any:
+def _look(
+    folder: Path, node: FakeNode, more: Mapping[str, Question], most: Mapping[str, Question] = MappingProxyType({})
+) -> Any:
     night = one_node(folder, node, tasks=["disk-cleanup"])
-    eyes = Eyes(night.inventory, {"curious": Curious(more)}, night.eyes.names, lambda: NOW)
+    eyes = Eyes(night.inventory, {"curious": Curious(more, most)}, night.eyes.names, lambda: NOW)
     return eyes.look(Assignment(node="pacs-a", task="curious", params=Params(window="night")), node)
 
 
@@ -59,6 +62,13 @@ def test_more_is_asked_after_the_rest(tmp_path: Path) -> None:
     node = FakeNode()
     assert _look(tmp_path, node, {"more": CLEANUP}).because == "more is known: True"
     assert node.requests == [[SERVICES], [CLEANUP]]
+
+
+def test_what_that_brought_may_lead_to_more(tmp_path: Path) -> None:
+    """It is asked until it names nothing new, and nothing twice."""
+    node = FakeNode()
+    _look(tmp_path, node, {"more": CLEANUP}, {"most": SERVICES.model_copy(update={"request": {"one": 1}})})
+    assert [len(asked) for asked in node.requests] == [1, 1, 1]
 
 
 def test_no_answer_leaves_the_default(tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ def decided(
         return task.facts.model_validate(answers)
 
     facts = facts_with(task.observe(NODE, params))
-    decision: sdk.Decision = task.plan(NODE, params, facts_with(task.observe_more(NODE, params, facts)))
+    while more := {name: one for name, one in task.observe_more(NODE, params, facts).items() if name not in answers}:
+        facts = facts_with(more)
+    decision: sdk.Decision = task.plan(NODE, params, facts)
     return decision
 
 

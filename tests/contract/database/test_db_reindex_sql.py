@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from maintainer import sdk
-from tasks.db_reindex import INDEXES, PLACES, REPLICAS, DbReindex
+from tasks.db_reindex import DENSITIES, INDEXES, PLACES, REPLICAS, DbReindex
 from tests.contract.database.conftest import ODD, Ask, another, decided
 from tests.contract.links.postgres_server import Postgres
 
@@ -149,3 +149,31 @@ def test_an_index_that_is_built_half_empty_is_not_bloated(postgres: Postgres, as
         assert subject in due(decided(DbReindex(), ask, **SMALL))
     finally:
         postgres.sql("DROP INDEX roomy")
+
+
+def test_the_look_after_a_rebuild_measures_what_was_rebuilt(postgres: Postgres, ask: Ask) -> None:
+    """What the first look measured stands: the second reads one index, and finds it dense."""
+    postgres.sql(
+        "CREATE TABLE churned AS SELECT n, md5(n::text) AS word FROM generate_series(1, 40000) AS n",
+        "ALTER TABLE churned OWNER TO maintainer",
+        "CREATE INDEX again ON churned (word)",
+        "DELETE FROM churned WHERE n % 8 <> 0",
+        "VACUUM (ANALYZE) churned",
+    )
+    subject, read = 'index "public"."again"', list[str]()
+
+    def noted(query: sdk.SqlQuery, **how: Any) -> list[dict[str, Any]]:
+        rows = ask(query, **how)
+        read.extend(row["name"] for row in rows if query.text == DENSITIES)
+        return rows
+
+    try:
+        first = decided(DbReindex(), noted, **SMALL)
+        assert subject in due(first)
+        assert len(read) > 1
+        postgres.sql("REINDEX INDEX CONCURRENTLY again")
+        read.clear()
+        assert subject not in due(decided(DbReindex(), noted, remembered(first), **SMALL))
+        assert read == ["again"]
+    finally:
+        postgres.sql("DROP TABLE churned")
