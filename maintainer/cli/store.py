@@ -70,7 +70,8 @@ def ack(session: Session, *, pseudonym: str, why: str, who: str, node: str | Non
     """Acknowledge what is found about the object PSEUDONYM: it is shown on, and changes no exit code any more.
 
     That holds for the causes that are found now, and until the object is read as good again. What is accepted is
-    shown until the next night, which forgets how it was: then it is gone for good, or read as a new file.
+    shown until the next night. If the object is then still what was found, that is what it should be from then on;
+    else it is told again.
     """
     records = session.app.people.acknowledge(pseudonym, node, who.strip(), why, accept=accept)
     if as_json:

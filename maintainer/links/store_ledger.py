@@ -29,7 +29,7 @@ LEAST_TO_SETTLE, MOST_TO_SETTLE = 2.0, 180.0
 ACT_TIME = timedelta(minutes=5)
 _STOPPED = {"stopped": "stop-asked"}
 _TOLD = (
-    *("stopped", "objects", "bytes", "files", "files_complete"),
+    *("stopped", "objects", "bytes", "files", "files_complete", "accepted"),
     *("pauses", "paused_seconds", "paused_because"),
 )
 _SUMMED = ("objects", "bytes", "pauses", "paused_seconds")
@@ -121,7 +121,6 @@ class _Night:
             self._take_back()
         answer: dict[str, Any] = {}
         try:
-            self._forget_accepted()
             self._telling.run()
             answer = _STOPPED if self._link.stop_asked() else self._read(self._step, self._action.quota)
             answer = self._read_on(answer)
@@ -168,7 +167,9 @@ class _Night:
             "lost_share": self._action.lost_share,
         }
         if not self._index.lists:
+            # Where no index says what should be there, a person does.
             request["adopt"] = True
+            request["accepted"] = [[one.key, one.verdict, one.sha256] for one in self._action.accepted]
         if (dicom := self._link.node.dicom) is not None:
             request["pause"] = {"port": dicom.port, "above": self._action.pause_above}
         seconds = max(1.0, self._deadline.left - keep)
@@ -193,13 +194,6 @@ class _Night:
             nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
             self._act("store-settle", {**nothing, "gone": [*gone], "explained": again or len(gone) == len(missing)})
         return again
-
-    def _forget_accepted(self) -> None:
-        """Where no index says what should be there, a person does."""
-        if self._action.accepted and not self._index.lists:
-            nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
-            self._act("store-settle", {**nothing, "gone": [*self._action.accepted]})
-            self._telling.counts["gone"] += len(self._action.accepted)
 
     def _settle(self) -> None:
         """Hold what deviates against the index as it is now: the archive stores and deletes while the node reads.

@@ -9,7 +9,7 @@ from maintainer.model.task import Deviant
 from maintainer.model.values import Value
 
 Found = Annotated[
-    tuple[Path, Deviant | Literal["orphan"], dict[Word, int | float | Word], int | None], Field(strict=False)
+    tuple[Path, Deviant | Literal["orphan"], dict[Word, int | float | Word | Sha256], int | None], Field(strict=False)
 ]
 """Path, verdict, evidence, key in the archive's index."""
 Unconfirmed = Annotated[tuple[int, Path, Deviant], Field(strict=False)]
@@ -91,6 +91,7 @@ class StoreReadAnswer(Value):
     paused_seconds: Annotated[float, Field(ge=0)] = 0.0
     paused_because: Literal["", "images-move", "associations-open"] = ""
     adopted: Count = 0
+    accepted: Count = 0
 
 
 class StoreSettled(Value):

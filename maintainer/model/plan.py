@@ -126,6 +126,14 @@ class Reboot(Value):
     within: Duration
 
 
+class AsFound(Value):
+    """An object of a plain tree as a person was told of it. `sha256`: of its content, none of what is missing."""
+
+    key: int
+    verdict: str
+    sha256: str | None
+
+
 class VerifyStore(Value):
     """Read what is due of the node's store and compare it with the archive's index and the node's ledger.
 
@@ -141,7 +149,7 @@ class VerifyStore(Value):
     pause_above: int = Field(ge=0, description="bytes a second over the archive's DICOM port while nothing is read")
     grace: Duration = Field(description="a younger file may not be indexed yet")
     lost_share: float = Field(gt=0, le=1, description="from here on it is a lost mount or another database")
-    accepted: tuple[int, ...] = Field((), description="objects of a plain tree, by key, to be forgotten as they were")
+    accepted: tuple[AsFound, ...] = Field((), description="objects that are as they should be, if they still are this")
 
 
 class ProveService(Value):

@@ -4,7 +4,9 @@ Request {"bytes", "rate", "threads", "walk", "grace_seconds", "lost_share", "pau
 `rate` the most bytes a second, null for no limit but the time; without `walk`, no files are looked for that nobody
 knows. `pause` is {"port", "above"}: nothing is read while more than `above` bytes a second move over that port; it may
 be left out. With `adopt`, which may be left out, the store is a plain tree of files: it is walked before it is read,
-and what nobody knows is taken for an object of it, whose bytes come on top of the quota; then also {"adopted"}.
+and what nobody knows is taken for an object of it, whose bytes come on top of the quota; then also {"adopted",
+"accepted"}. `accepted`, only with it, are [key, verdict, SHA-256 or null] of what a person accepted: an object that is
+found to be just that is from now on what it is; the answer's says how many were.
 Answers {"stopped", "objects", "bytes", "seconds", "files", "files_complete", "proof"}; `stopped` is
 nothing-left, quota, deadline, surprises (then also {"missing"}: key and path of each of at most 1000 objects, of which
 the index may say that the archive deleted them), no-store or no-proof. When there was a pause, also {"pauses",
@@ -16,7 +18,9 @@ import json
 from maintainer.node import store_ledger as ledger
 from maintainer.node.envelope import BadRequest, mapping, number
 from maintainer.node.giving_way import GivingWay
+from maintainer.node.store_accepting import Accepting
 from maintainer.node.store_adopting import Adopting, Presence
+from maintainer.node.store_learning import is_key
 from maintainer.node.store_proof import prove
 from maintainer.node.store_reading import Reading
 from maintainer.node.store_strays import Walk
@@ -27,6 +31,7 @@ _FOR_THE_WALK = 0.15
 """Part of the time that is kept to look for files that nobody knows."""
 _WORTH_MEASURING = 2.0
 _TOLD_OF = 1000
+_OF_A_WORD = 3
 _NOTHING_READ = {"objects": 0, "bytes": 0, "seconds": 0.0}
 
 
@@ -47,7 +52,7 @@ def run(request, policy, deadline):
 
 def _request(request):
     always = ("bytes", "rate", "threads", "walk", "grace_seconds", "lost_share")
-    mapping(request, "request", always, ("pause", "adopt"))
+    mapping(request, "request", always, ("pause", "adopt", "accepted"))
     for choice in ("walk", "adopt"):
         if not isinstance(request.get(choice, False), bool):
             raise BadRequest("{} is neither true nor false".format(choice))
@@ -57,12 +62,21 @@ def _request(request):
     number(request["threads"], "threads", 1, 16)
     number(request["grace_seconds"], "grace_seconds", 0, _MOST)
     number(request["lost_share"], "lost_share", 0, 1)
+    _accepted(request.get("accepted", []))
     if request.get("pause") is not None:
         pause = mapping(request["pause"], "pause", ("port", "above"))
         if type(number(pause["port"], "pause.port", 1, 65535)) is not int:
             raise BadRequest("pause.port is a whole number")
         number(pause["above"], "pause.above", 0, _MOST)
     return request
+
+
+def _accepted(words):
+    if not isinstance(words, list) or not all(isinstance(word, list) and len(word) == _OF_A_WORD for word in words):
+        raise BadRequest("accepted is a list of [key, verdict, SHA-256 or null]")
+    if not all(is_key(key) and word in ledger.DEVIATIONS_OF_CONTENT for key, word, _ in words):
+        raise BadRequest("what is accepted has a key, and a verdict of its content")
+    return {key: (word, sha256) for key, word, sha256 in words}
 
 
 def _nothing_done(opened, proof):
@@ -75,7 +89,8 @@ def _nothing_done(opened, proof):
 
 def _work(opened, store, wanted, deadline):
     way = _way(wanted)
-    reading = _reading(opened, store, wanted, way.before(_Sooner(deadline, deadline.left() * _FOR_THE_WALK)))
+    sooner = way.before(_Sooner(deadline, deadline.left() * _FOR_THE_WALK))
+    reading = Reading(opened, store, wanted["bytes"], sooner, **_how(wanted))
     at_work, seconds = _read(reading, way)
     walk = Walk(opened, store, wanted["grace_seconds"], way.before(deadline))
     if wanted["walk"] and reading.stopped != "surprises":
@@ -100,11 +115,13 @@ def _work_on_tree(opened, store, wanted, deadline):
     walk = Adopting(opened, store, wanted["grace_seconds"], way.before(sooner))
     if wanted["walk"]:
         walk.run()
-    reading = _reading(opened, store, wanted, way.before(deadline), more=walk.bytes)
+    words, quota = _accepted(wanted.get("accepted", [])), wanted["bytes"]
+    quota = None if quota is None else quota + walk.bytes  # which nobody knew of when the quota was set
+    reading = Accepting(opened, store, quota, way.before(deadline), words=words, **_how(wanted))
     at_work, seconds = _read(reading, way)
     with ledger.change(opened):
         _remember(opened, reading, walk, at_work)
-    return dict(_answer(reading, seconds, walk, way), adopted=walk.objects)
+    return dict(_answer(reading, seconds, walk, way), adopted=walk.objects, accepted=reading.accepted)
 
 
 def _way(wanted):
@@ -112,17 +129,8 @@ def _way(wanted):
     return GivingWay(pause["port"], pause["above"])
 
 
-def _reading(opened, store, wanted, deadline, more=0):
-    """`more`: bytes that were not known of when the quota was set."""
-    return Reading(
-        opened,
-        store,
-        None if wanted["bytes"] is None else wanted["bytes"] + more,
-        deadline,
-        rate=wanted["rate"],
-        threads=int(wanted["threads"]),
-        lost_share=wanted["lost_share"],
-    )
+def _how(wanted):
+    return {"rate": wanted["rate"], "threads": int(wanted["threads"]), "lost_share": wanted["lost_share"]}
 
 
 def _read(reading, way):

@@ -39,6 +39,14 @@ def adopt(opened, key, path, size, kind):
     opened.execute(_INSERT, (key, *indexed(path, size, kind, "sha256", None), ledger.next_turn(opened), *_UNREAD))
 
 
+def replace(opened, key, path, size, kind):
+    """Take an object that no index lists for one that is not known yet; answers what `indexed` gives of it."""
+    fields = indexed(path, size, kind, "sha256", None)
+    opened.execute(_REPLACE, (*fields, *_UNREAD, key))
+    opened.execute("DELETE FROM deviations WHERE key = ?", (key,))
+    return fields
+
+
 def forget(opened, keys):
     for statement in ("DELETE FROM objects WHERE key = ?", "DELETE FROM deviations WHERE key = ?"):
         opened.executemany(statement, [(key,) for key in keys])

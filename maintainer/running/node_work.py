@@ -181,9 +181,9 @@ class NodeWork:
 
 
 def _new(found: Sequence[Finding], answer: Answer) -> tuple[Finding, ...]:
-    """Leave out what the first look told."""
-    told = {(one.cause, one.subject) for one in answer.findings}
-    return tuple(one for one in found if (one.cause, one.subject) not in told)
+    """Leave out what the first look told; what it told as known and is not what was known alarms."""
+    told = {(one.cause, one.subject, one.acknowledged is None) for one in answer.findings}
+    return tuple(one for one in found if (one.cause, one.subject, one.acknowledged is None) not in told)
 
 
 def _task_report(assignment: Assignment, answer: Answer, steps: tuple[StepReport, ...] = ()) -> TaskReport:

@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_nights_over_a_tree_without_a_database(nights: Nights, tmp_path: Path) -
         time.sleep(0.1)
     run = nights.run()
     assert [ending for *_, ending in endings(run)] == ["done"]
-    measured = run["tasks"][0]["steps"][0]["ending"]["measured"]
+    measured = measured_of(run)
     assert (measured["new"], measured["objects"], measured["stopped"]) == (116, 116, "quota")
     assert "100% within 1h" in nights.me.here("status").stdout
     assert store(nights.practice) == objects
@@ -68,11 +69,31 @@ def test_nights_over_a_tree_without_a_database(nights: Nights, tmp_path: Path) -
     nights.next()
     assert nights.me.here("run", *TASK).code == Exit.FINE
     assert len(findings(nights.plan()["entries"])) == 2
-    for _, _, name in findings(run["tasks"]):
-        assert nights.me.here("store", "ack", name, "--why", "edited on purpose", "--accept").code == Exit.FINE
+    accept_all(nights)
+    modified.write_bytes(modified.read_bytes()[:-1] + b"y")
+    nights.next()
+    changed = nights.me.here("run", "--json", *TASK)
+    assert (changed.code, measured_of(changed.document)["accepted"]) == (Exit.TROUBLE, 1)
+    ((_, cause, name),) = findings(nights.plan()["entries"])
+    assert (cause, nights.me.json("log", "reveal", name)["is"]) == ("object-modified", told["object-modified"])
+    shown = nights.me.here("store", "show", name).stdout
+    assert "was otherwise than this is now" in shown.replace("\n", " ")
+    assert "acknowledged by" not in shown
+
+    accept_all(nights)
     nights.next()
     run = nights.run()
-    measured = run["tasks"][0]["steps"][0]["ending"]["measured"]
-    assert (measured["gone"], measured["new"]) == (2, 1)
+    measured = measured_of(run)
+    assert (measured["accepted"], measured["gone"], measured["new"]) == (1, 0, 0)
     assert findings(nights.plan()["entries"]) == []
     assert nights.me.json("log", "verify")["verified"] is True
+
+
+def accept_all(nights: Nights) -> None:
+    for _, _, name in findings(nights.plan()["entries"]):
+        assert nights.me.here("store", "ack", name, "--why", "edited on purpose", "--accept").code == Exit.FINE
+
+
+def measured_of(run: dict[str, Any]) -> dict[str, Any]:
+    measured: dict[str, Any] = run["tasks"][0]["steps"][0]["ending"]["measured"]
+    return measured

@@ -9,6 +9,7 @@ import pytest
 from maintainer.errors import UsageError
 from maintainer.model.plan import (
     Acknowledged,
+    AsFound,
     Finding,
     NodeOperation,
     Nothing,
@@ -25,10 +26,21 @@ NIGHT = VerifyStore(night="n", quota=1, rate=None, threads=1, pause_above=1, gra
 OTHER = NodeOperation(program="clean", request={})
 
 
-def finding(key: int | None, *, accepted: bool | None, cause: str = "object-missing") -> Finding:
+def finding(
+    key: int | None, *, accepted: bool | None, cause: str = "object-missing", sha256: str | None = None
+) -> Finding:
     word = None if accepted is None else Acknowledged(who="x", at=datetime.now(UTC), why="y", accepted=accepted)
     severity = Severity.CRITICAL
-    return Finding(severity=severity, cause=cause, subject="object-1", advice="", indexed_as=key, acknowledged=word)
+    evidence: dict[str, Any] = {"sha256": sha256} if sha256 else {}
+    return Finding(
+        severity=severity,
+        cause=cause,
+        subject="object-1",
+        evidence=evidence,
+        advice="",
+        indexed_as=key,
+        acknowledged=word,
+    )
 
 
 def step(action: Any) -> Step:
@@ -36,26 +48,34 @@ def step(action: Any) -> Step:
 
 
 def test_the_reading_is_told_what_was_accepted() -> None:
-    """By its key; what is only acknowledged, or has none, is not. What was approved stays what it was."""
-    found = [finding(1, accepted=True), finding(2, accepted=False), finding(3, accepted=None)]
+    """As it was seen; what is only acknowledged, or has no key, is not. What was approved stays what it was."""
+    found = [
+        finding(1, accepted=True, cause="object-size", sha256="aa"),
+        finding(2, accepted=False),
+        finding(3, accepted=None),
+    ]
     steps = Steps(steps=(step(OTHER), step(NIGHT)))
     told: Any = with_accepted(steps, [*found, finding(None, accepted=True), finding(9, accepted=True)])
-    assert [one.action for one in told.steps] == [OTHER, NIGHT.model_copy(update={"accepted": (1, 9)})]
+    accepted = (AsFound(key=1, verdict="size", sha256="aa"), AsFound(key=9, verdict="missing", sha256=None))
+    assert [one.action for one in told.steps] == [OTHER, NIGHT.model_copy(update={"accepted": accepted})]
     assert effect_of(told.steps[1].action) == effect_of(NIGHT)
     assert with_accepted(steps, found[1:]) is steps
     nothing = Nothing(because="it rests")
     assert with_accepted(nothing, found) is nothing
 
 
-def about(archive: str, cause: str) -> tuple[Any, Any]:
+def about(archive: str, cause: str, sha256: str | None = None) -> tuple[Any, Any]:
     nodes = {"a": SimpleNamespace(store=SimpleNamespace(archive=archive))}
-    return SimpleNamespace(nodes=nodes), [SimpleNamespace(node="a", finding=finding(1, accepted=None, cause=cause))]
+    found = finding(1, accepted=None, cause=cause, sha256=sha256)
+    return SimpleNamespace(nodes=nodes), [SimpleNamespace(node="a", finding=found)]
 
 
-@pytest.mark.parametrize("cause", ["missing", "unreadable", "size", "bit-rot", "modified"])
-def test_what_differs_from_how_it_was_can_be_accepted_in_a_tree(cause: str) -> None:
+@pytest.mark.parametrize(
+    ("cause", "sha256"), [("missing", None), ("size", "aa"), ("bit-rot", "aa"), ("modified", "aa")]
+)
+def test_what_differs_from_how_it_was_can_be_accepted_in_a_tree(cause: str, sha256: str | None) -> None:
     """Nobody else could say that it is as it should be."""
-    check_acceptable(*about("tree", f"object-{cause}"))
+    check_acceptable(*about("tree", f"object-{cause}", sha256))
 
 
 @pytest.mark.parametrize(
@@ -64,6 +84,8 @@ def test_what_differs_from_how_it_was_can_be_accepted_in_a_tree(cause: str) -> N
         ("practice", "missing", "the archive's index on a says what object-1 should be"),
         ("tree", "executable-preamble", "would be found again"),
         ("tree", "header", "would be found again"),
+        ("tree", "unreadable", "nobody could read what object-1 has become"),
+        ("tree", "modified", "which content object-1 has was not told yet"),
     ],
 )
 def test_what_would_be_found_again_cannot(archive: str, cause: str, why: str) -> None:

@@ -45,9 +45,10 @@ class Nights:
         found = [one for one in self.seen().findings if one.open]
         return [(one.node, one.finding.cause, one.finding.subject, bool(one.finding.acknowledged)) for one in found]
 
-    def acknowledge(self, name: str, node: str | None = None) -> None:
+    def acknowledge(self, name: str, node: str | None = None, *, accepted: bool = False) -> None:
         about = open_about(self.seen(), name, node)
-        acknowledge(self.log, "keyboard", about, Acknowledged(who="Ann", at=self.now, why="its film is kept"))
+        word = Acknowledged(who="Ann", at=self.now, why="its film is kept", accepted=accepted)
+        acknowledge(self.log, "keyboard", about, word)
 
     def alarms(self, *found: Finding, node: str = "a") -> list[str]:
         mark = Acknowledgements.of(self.log).mark
@@ -93,6 +94,37 @@ def test_what_was_good_again_since_is_not_known(nights: Nights) -> None:
     nights.now += 7 * DAY
     assert nights.alarms(finding("object-bit-rot", good=8 * DAY)) == []
     assert nights.alarms(finding("object-bit-rot", good=2 * DAY)) == ["object-bit-rot"]
+
+
+def test_what_is_accepted_is_one_content(nights: Nights) -> None:
+    """Another one alarms, whatever its cause, and says why; until it was good again, or that is known too."""
+
+    def found(cause: str, sha256: str, good: timedelta = 9 * DAY) -> Finding:
+        told = finding(cause, good=good)
+        return told.model_copy(update={"evidence": {**told.evidence, **({"sha256": sha256} if sha256 else {})}})
+
+    modified, again, gone = (
+        found("object-modified", "aa"),
+        found("object-modified", "bb"),
+        found("object-missing", ""),
+    )
+    nights.night(told(modified))
+    nights.acknowledge("object-1", accepted=True)
+    assert nights.alarms(modified) == []
+    nights.now += DAY
+    assert nights.alarms(again, gone) == ["object-modified", "object-missing"]
+    mark = Acknowledgements.of(nights.log).mark
+    for other in (again, gone):
+        marked = mark("a", TASK, other, nights.now)
+        assert marked.evidence["accepted"] == "otherwise"
+        assert marked.advice.startswith("what Ann accepted on ")
+        assert mark("a", TASK, marked, nights.now) == marked
+    anew = found("object-modified", "bb", good=timedelta(hours=1))
+    assert mark("a", TASK, anew, nights.now) == anew
+    assert mark("a", TASK, gone, nights.now - 2 * DAY) == gone  # what was told before
+    nights.night(told(again))
+    nights.acknowledge("object-1")
+    assert nights.alarms(again) == []
 
 
 def test_a_storage_that_is_another_nodes_can_be_acknowledged(nights: Nights) -> None:

@@ -13,6 +13,7 @@ import pytest
 from maintainer.archives import ArchiveProduct, product_of
 from maintainer.links.node_program import NodeProgram
 from maintainer.model.inventory import Node, Store
+from maintainer.model.plan import AsFound
 from tests.contract.archives.dcm4chee import image, write
 from tests.contract.archives.test_archive_ledger import deviations, night
 from tests.contract.node.own_node import OwnNode, hold, interpreters, manifest
@@ -225,3 +226,56 @@ def test_what_may_not_be_read_is_told(zipapp: bytes) -> None:
         assert deviations(answer) == {(path(0), "unreadable")}
     finally:
         shutil.rmtree(base)
+
+
+def accepted(answer: Any) -> tuple[AsFound, ...]:
+    """What a person accepts who is told all this."""
+    told = answer["ledger"]["deviations"]
+    return tuple(AsFound(key=one["key"], verdict=one["verdict"], sha256=one["evidence"].get("sha256")) for one in told)
+
+
+def test_what_was_accepted_is_what_it_is_from_then_on(tree: OwnNode) -> None:
+    """Whatever it has become: longer, of another kind, or gone; and its structure is looked at as a new file's."""
+    link = Link(tree)
+    night(link, 24)
+    write(tree, path(0), image(50))
+    write(tree, path(1), b"no image any more")
+    write(tree, "README.txt", image(51))
+    write(tree, path(3), b"MZ" + image(52)[2:])
+    (tree.store / path(2)).unlink()
+    _, answer = night(link, 25)
+    assert len(deviations(answer)) == 5
+    told, answer = night(link, 26, accepted=accepted(answer), quota=0)
+    assert (told["accepted"], told["new"], told["gone"]) == (5, 0, 0)
+    assert deviations(answer) == {(path(3), "executable-preamble")}
+    assert (answer["ledger"]["objects"], answer["ledger"]["verified"]["baselined"]) == (10, 3)
+    rewrite(tree, path(0), image(53))
+    rewrite(tree, "README.txt", image(51)[:-1] + b"x")
+    _, answer = night(link, 27)
+    assert deviations(answer) == {
+        (path(0), "bit-rot"),
+        ("README.txt", "bit-rot"),
+        (path(3), "executable-preamble"),
+    }
+
+
+def test_what_was_changed_after_it_was_accepted_is_told(tree: OwnNode) -> None:
+    """Another content, one where there was to be none, or none where there was to be one: nobody accepted that."""
+    link = Link(tree)
+    night(link, 24)
+    write(tree, path(0), image(50))
+    write(tree, path(1), image(51))
+    (tree.store / path(2)).unlink()
+    _, answer = night(link, 25)
+    words = accepted(answer)
+    write(tree, path(0), image(60))
+    (tree.store / path(1)).unlink()
+    write(tree, path(2), image(61))
+    told, answer = night(link, 26, accepted=words)
+    assert told["accepted"] == 0
+    assert deviations(answer) == {(path(0), "modified"), (path(1), "missing"), (path(2), "modified")}
+    assert {word.sha256 for word in words}.isdisjoint(word.sha256 for word in accepted(answer) if word.sha256)
+    for number in range(3):
+        write(tree, path(number), image(number))
+    _, answer = night(link, 27)
+    assert deviations(answer) == set()
