@@ -7,16 +7,15 @@ of `header` is of `dicom_header.WORDS`, or `other-instance`.
 import errno
 import hashlib
 import os
-import stat
 import time
 from typing import Any, Dict, NamedTuple, Tuple
 
-from maintainer.node import dicom_header, page_cache
+from maintainer.node import dicom_header
 from maintainer.node.dicom_window import Verdict
+from maintainer.node.object_opening import Buffers, Opened
 
 KINDS = (DICOM, OTHER) = ("dicom", "other")
 ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")
-BUFFER_BYTES = 1024 * 1024
 # A preamble that an operating system or a viewer would run is where malware hides in an image that viewers still show.
 _EXECUTABLE = ((b"MZ", "mz"), (b"\x7fELF", "elf"), (b"#!", "script"))
 _PDF = b"%PDF-"  # which viewers of it find anywhere in the first kilobyte
@@ -64,11 +63,11 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """Reads objects one after another with one buffer; each thread has its own. `pace` is told of each part read."""
+    """Reads objects one after another. `pace` is told of each part read."""
 
     def __init__(self, store, top, deadline, pace=None):
         self._store, self._top, self._deadline, self._pace = store, top, deadline, pace
-        self._buffer = memoryview(bytearray(BUFFER_BYTES))
+        self._buffers = Buffers()
 
     def compare(self, indexed):
         """Give (bytes read, deviations), or None when the time was over first."""
@@ -76,79 +75,84 @@ class Reader:
         return reading and (reading.size, list(_deviations(indexed, reading)))
 
     def read(self, path, algorithms, sound=None):
+        """Open an object and read it."""
+        return self.read_opened(self.open(path), algorithms, sound)
+
+    def open(self, path):
+        """Open an object whose turn comes soon; `read_opened` lets it go, and who does not have it read drops it."""
+        try:
+            return Opened(self._store.open_object(self._top, path), self._buffers)
+        except ValueError:
+            return NotOpened(_no_reading("path-refused"))
+        except (FileNotFoundError, NotADirectoryError):
+            return NotOpened(Reading(trouble=("missing", {})))
+        except OSError as error:
+            return NotOpened(_no_reading(_WORDS.get(error.errno or 0, "error")))
+
+    def read_opened(self, opened, algorithms, sound=None):
         """Read an object once, for every digest that is asked for; None when the time was over first.
 
         Content of the SHA-256 `sound` has been found sound before: its structure is not looked at again.
         """
+        if isinstance(opened, NotOpened):
+            return opened.reading
         try:
-            opened = self._store.open_object(self._top, path)
-        except ValueError:
-            return _no_reading("path-refused")
-        except (FileNotFoundError, NotADirectoryError):
-            return Reading(trouble=("missing", {}))
-        except OSError as error:
-            return _no_reading(_WORDS.get(error.errno or 0, "error"))
-        try:
-            return self._read_opened(opened, algorithms, sound)
+            return self._tried(opened, algorithms, sound)
         except OSError as error:
             return _no_reading(_WORDS.get(error.errno or 0, "error"))
         finally:
-            os.close(opened)
+            opened.let_go()
 
-    def _read_opened(self, opened, algorithms, sound):
+    def _tried(self, opened, algorithms, sound):
+        if not opened.is_file:
+            return _no_reading("not-a-file")
+        before = opened.status
         for _ in range(_TRIES):
-            before = os.fstat(opened)
-            if not stat.S_ISREG(before.st_mode):
-                return _no_reading("not-a-file")
             reading = self._pass(opened, before, algorithms, sound)
-            if reading is None or _same(before, os.fstat(opened), reading.size):
+            after = os.fstat(opened.descriptor)
+            if reading is None or _same(before, after, reading.size):
                 return reading
+            before = after
         return _no_reading("changing")._replace(size=reading.size)
 
     def _pass(self, opened, status, algorithms, sound):
         hashers = {algorithm: hasher(algorithm) for algorithm in algorithms}
-        is_cached, count = self._begin(opened, status.st_size)
-        size, held, first = count, count, bytes(self._buffer[: min(count, _PREAMBLE)])
+        size = held = count = opened.begin()
+        first = bytes(opened.buffer[: min(count, _PREAMBLE)])
         while True:
+            if size < status.st_size:
+                opened.fetch(size)
             for each in hashers.values():
-                each.update(self._buffer[:count])
+                each.update(opened.buffer[:count])
             if self._pace:
                 self._pace(count)
             if self._deadline.passed():
                 return None
             # What it has grown by since is noticed by its status afterwards.
-            count = self._fill(opened) if size < status.st_size else 0
+            count = opened.read_on() if size < status.st_size else 0
             if not count:
                 break
             size += count
         digests = {algorithm: each.digest() for algorithm, each in hashers.items()}
         known = sound is not None and digests.get("sha256") == sound
-        header = _SOUND if known else self._examine(opened, size, held)
-        if not is_cached:
-            page_cache.forget(opened)
+        header = _SOUND if known else _examine(opened, size, held)
         return Reading(size, digests, first, header, status.st_mtime_ns)
 
-    def _begin(self, opened, size):
-        """Read as much as the buffer takes; answers whether the file was in the page cache, and how much that was."""
-        count = page_cache.read(opened, self._buffer)
-        if count < min(size, BUFFER_BYTES):
-            os.lseek(opened, 0, os.SEEK_SET)
-            return False, self._fill(opened)
-        if size > BUFFER_BYTES:
-            os.lseek(opened, count, os.SEEK_SET)
-        return size <= BUFFER_BYTES or page_cache.holds(opened, size), count
 
-    def _fill(self, opened):
-        filled, count = 0, 1
-        while count and filled < BUFFER_BYTES:
-            count = os.readv(opened, [self._buffer[filled:]])
-            filled += count
-        return filled
+class NotOpened:
+    """An object that cannot be read, and what its `reading` is therefore."""
 
-    def _examine(self, opened, size, held):
-        if held == size:
-            return dicom_header.examine(lambda offset, count: self._buffer[offset : offset + count], size)
-        return dicom_header.examine(lambda offset, count: os.pread(opened, count, offset), size)
+    def __init__(self, reading):
+        self.reading = reading
+
+    def drop(self):
+        """Nothing is open."""
+
+
+def _examine(opened, size, held):
+    if held == size:
+        return dicom_header.examine(lambda offset, count: opened.buffer[offset : offset + count], size)
+    return dicom_header.examine(lambda offset, count: os.pread(opened.descriptor, count, offset), size)
 
 
 def _deviations(indexed, reading):

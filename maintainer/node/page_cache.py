@@ -7,13 +7,13 @@ _READ = getattr(os, "preadv", None)
 _ONLY_CACHED = getattr(os, "RWF_NOWAIT", 0)
 
 
-def read(opened, buffer):
-    """Read as much from the beginning of a file as the buffer takes and lies in the cache; answers how much that was.
+def read(opened, buffer, offset=0):
+    """Read as much of a file from there on as the buffer takes and lies in the cache; answers how much that was.
 
     Nothing is fetched from the disk. Where it cannot be told what lies in the cache, nothing is read.
     """
     try:
-        return _READ(opened, [buffer], 0, _ONLY_CACHED) if _READ and _ONLY_CACHED else 0
+        return _READ(opened, [buffer], offset, _ONLY_CACHED) if _READ and _ONLY_CACHED else 0
     except OSError:
         return 0
 
@@ -23,15 +23,13 @@ def holds(opened, size):
 
     Not by mincore(2), which since Linux 5.2 says yes of every file that the caller does not own.
     """
-    if not (_READ and _ONLY_CACHED):
-        return False
     page = bytearray(1)
-    try:
-        for place in {size // 2, max(0, size - 1)}:
-            _READ(opened, [page], place, _ONLY_CACHED)
-    except OSError:
-        return False
-    return True
+    return all(read(opened, page, place) for place in (size // 2, max(0, size - 1)))
+
+
+def fetch(opened, offset, count):
+    """Let the disk fetch a part meanwhile; nobody waits for it."""
+    os.posix_fadvise(opened, offset, count, os.POSIX_FADV_WILLNEED)
 
 
 def forget(opened):

@@ -11,6 +11,7 @@ from collections import deque
 from typing import Any, Deque, List, Tuple
 
 from maintainer.node import store_ledger as ledger
+from maintainer.node.object_opening import Ahead
 from maintainer.node.object_reading import Reader
 from maintainer.node.store_judging import algorithms, judge
 from maintainer.node.store_objects import Row
@@ -80,6 +81,8 @@ class Reading:
         try:
             with ledger.change(self._opened):
                 self._turn = ledger.begin_turn(self._opened)
+            if self._deadline.passed():
+                self.stopped = "deadline"
             while not self.stopped:
                 self.missing = []
                 with ledger.change(self._opened):
@@ -177,11 +180,10 @@ class _Hands:
 
     def __init__(self, readers):
         self._readers = readers
-        self._lock = threading.Lock()
 
     def read(self, rows):
         """Give each row with its reading, as they come; what there was no time for is left out."""
-        self._left = iter(rows)
+        self._ahead = Ahead(rows, lambda row: self._readers[0].open(row.path))
         self._done: Deque[Tuple[Row, Any]] = deque()
         self._errors: List[Exception] = []
         count = max(1, min(len(self._readers), len(rows), sum(row.size for row in rows) // _WORTH_A_THREAD))
@@ -194,9 +196,10 @@ class _Hands:
                 while self._done:
                     yield self._done.popleft()
         finally:
-            self._left = iter(())
+            self._ahead.end()
             for other in others:
                 other.join()
+            self._ahead.end()
         yield from self._done
         if self._errors:
             raise self._errors[0]
@@ -207,19 +210,16 @@ class _Hands:
                 self._done.append(one)
         except Exception as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
             self._errors.append(error)
+            self._ahead.end()
 
     def _share(self, reader):
-        for row in iter(self._take, None):
+        for row, opened in iter(self._ahead.next, None):
             # Of content that was sound before, digest and structure are proven by one and the same.
             sound = row.sha256 if row.verdict < FIRST_DEVIATION else None
-            reading = reader.read(row.path, algorithms(row), sound)
+            reading = reader.read_opened(opened, algorithms(row), sound)
             if reading is None:
                 return
             yield row, reading
-
-    def _take(self):
-        with self._lock:
-            return None if self._errors else next(self._left, None)
 
 
 def _cut(rows, limit):
