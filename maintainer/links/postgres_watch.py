@@ -117,10 +117,14 @@ class Watch:
                 with self._session.answering_within(BLIND):
                     self._look()
             except Exception as error:  # noqa: BLE001 (whatever it is, nobody watches)
-                if time.monotonic() - self._looked_at > BLIND:
-                    unseen = f"for {BLIND:.0f} s nobody could see whom it kept waiting ({type(error).__name__})"
-                    self.gave_way = f"it was cancelled: {unseen}"
-                    self._cancel()
+                self._stop_if_blind(type(error).__name__)
+
+    def _stop_if_blind(self, why: str) -> None:
+        """A look may fail once, as on a server that is slow to answer; a session that is lost sees nothing any more."""
+        blind = time.monotonic() - self._looked_at
+        if blind > BLIND or not self._session.alive():
+            self.gave_way = f"it was cancelled: for {blind:.0f} s nobody could see whom it kept waiting ({why})"
+            self._cancel()
 
     def _look(self) -> None:
         waiting = self._session.waiting_for(self._pid)

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from maintainer.errors import ActionFailed, GaveWay
+from maintainer.errors import ActionFailed, CouldNotLook, GaveWay
 from maintainer.links import postgres_watch
 from maintainer.links.postgres_acting import ActingSession
 from maintainer.links.ssh import SshLink
@@ -68,6 +68,7 @@ class Clinic(threading.Thread):
     def run(self) -> None:
         time.sleep(self._after)
         with self._postgres.session(name=self._name) as session:
+            session.autocommit = "CONCURRENTLY" in self._statement  # it refuses to run in a transaction block
             begun = time.monotonic()
             session.execute(self._statement.encode())
             self.seconds = time.monotonic() - begun
@@ -164,9 +165,64 @@ def test_without_the_time_since_when_it_is_counted_here(
     assert clinic.seconds < 5
 
 
+@pytest.fixture
+def sampled(postgres: Postgres) -> Iterator[str]:
+    """A table whose analyze takes a while, and which has an index."""
+    postgres.sql(
+        "CREATE TABLE sampled (id int PRIMARY KEY, note text) WITH (autovacuum_enabled = off)",
+        "INSERT INTO sampled SELECT n, repeat('x', 500) FROM generate_series(1, 20000) AS n",
+        "ALTER TABLE sampled OWNER TO maintainer",
+    )
+    yield "sampled"
+    postgres.sql("DROP TABLE sampled")
+
+
+CROSSED = "SELECT count(*) FROM sampled AS a, sampled AS b WHERE a.id + b.id < 0"
+READS_WHOLE = "SELECT pg_sleep(20) FROM sampled LIMIT 1"
+"""Holds what a check by amcheck holds while it reads: the lock of a reader, and a snapshot."""
+
+
+@pytest.mark.fault(36)
+@pytest.mark.parametrize("statement", ["ANALYZE sampled", "VACUUM (ANALYZE, FREEZE) sampled", READS_WHOLE])
+def test_fault_36_who_waits_behind_a_waiter_is_let_through_with_it(
+    acting: ActingSession, postgres: Postgres, sampled: str, statement: str
+) -> None:
+    """A change of the table waits for us, and a reader behind the change: both go on, whatever we were doing."""
+    change = Clinic(postgres, f"ALTER TABLE {sampled} ADD COLUMN more int")
+    reader = Clinic(postgres, f"TABLE {sampled} LIMIT 1", name="viewer", after=1.2)
+    with at_work(change), at_work(reader), pytest.raises(GaveWay, match="waiting for"):
+        acting.perform(statement, PLENTY, SLOWLY)
+    assert change.seconds < 5
+    assert reader.seconds < 5
+
+
+@pytest.mark.fault(36)
+def test_fault_36_who_waits_for_our_snapshot_is_let_through(
+    acting: ActingSession, postgres: Postgres, sampled: str
+) -> None:
+    """Building an index with CONCURRENTLY waits for the transaction of a check, not for a lock of a table."""
+    person = Clinic(postgres, f"CREATE INDEX CONCURRENTLY sampled_note ON {sampled} (note)")
+    with at_work(person), pytest.raises(GaveWay, match=r"it kept Orthanc \(client backend\) waiting"):
+        acting.perform(READS_WHOLE, PLENTY)
+    assert person.seconds < 10
+    assert postgres.sql(UNFINISHED) == [(0,)]
+
+
+@pytest.mark.fault(36)
+def test_fault_36_a_statement_with_workers_is_seen_through_them(
+    acting: ActingSession, postgres: Postgres, sampled: str
+) -> None:
+    """What a parallel worker of ours holds counts as held by us, and a session waits whose worker does."""
+    acting.perform("SET debug_parallel_query = on", PLENTY)
+    change = Clinic(postgres, f"ALTER TABLE {sampled} ADD COLUMN more int")
+    with at_work(change), pytest.raises(GaveWay, match="it kept Orthanc"):
+        acting.perform(CROSSED, PLENTY)
+    assert change.seconds < 5
+
+
 def test_nothing_runs_on_unwatched(acting: ActingSession, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the session that watches is lost and the other is not, the statement is cancelled."""
-    monkeypatch.setattr(postgres_watch, "BLIND", 0.5)
+    """When the session that watches is lost and the other is not, the statement is cancelled at once."""
+    monkeypatch.setattr(postgres_watch, "BLIND", 600.0)
     blinding = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_blocking_pids%'"
     blinded = threading.Timer(1.0, postgres.sql, [f"{blinding} AND pid <> pg_backend_pid()"])
     blinded.start()
@@ -199,6 +255,17 @@ def test_nothing_runs_on_when_the_watch_hangs(
         for pid in stopped:
             os.kill(pid, signal.SIGCONT)
     assert len(stopped) == 1
+
+
+def test_nothing_begins_unwatched(acting: ActingSession, postgres: Postgres) -> None:
+    """When there is no room for a second session, the statement is not sent."""
+    postgres.sql("ALTER ROLE maintainer CONNECTION LIMIT 1")
+    try:
+        with pytest.raises(CouldNotLook):
+            acting.perform("DELETE FROM study", PLENTY)
+    finally:
+        postgres.sql("ALTER ROLE maintainer CONNECTION LIMIT -1")
+    assert postgres.sql("SELECT count(*) FROM study") == [(1000,)]
 
 
 def test_a_mistake_in_watching_ends_what_nobody_watches(acting: ActingSession, monkeypatch: pytest.MonkeyPatch) -> None:
