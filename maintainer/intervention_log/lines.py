@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from maintainer.errors import LogError
 from maintainer.intervention_log import chain
@@ -102,6 +103,37 @@ def follow(
     except chain.ChainBroken as broken:
         broken.locate(path)
         raise
+
+
+def find(path: Path, seq: int) -> chain.Link | None:
+    """Find a record by its number without reading all before it: it vouches for itself alone.
+
+    None: it is not there, or a record on the way to it is not whole, which `follow` says more of.
+    """
+    low, high = 0, _settled_size(path)
+    if not high:
+        return None
+    with explained(path, "read the log"), path.open("rb") as file:
+        while low < high:
+            middle = (low + high) // 2
+            link = _first_after(file, low, middle, high)
+            if link and link.seq == seq:
+                return link
+            if link and link.seq < seq:
+                low = link.end
+            else:
+                high = middle  # also where none begins in between: the one at `low` is that long
+    return None
+
+
+def _first_after(file: BinaryIO, low: int, middle: int, high: int) -> chain.Link | None:
+    """Read the first record that begins at or after `middle`, and before `high`; one begins at `low`."""
+    file.seek(max(low, middle - 1))
+    if middle > low:
+        file.readline(chain.MAX_LINE + 1)
+    begin = file.tell()
+    line = file.readline(chain.MAX_LINE + 1) if begin < high else b""
+    return chain.read_link(line, begin + len(line))
 
 
 def _settled_size(path: Path) -> int:

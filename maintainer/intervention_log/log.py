@@ -14,7 +14,7 @@ from maintainer.intervention_log.checkpoint import LATEST, Checkpoint, SigningKe
 from maintainer.intervention_log.durable_file import replace
 from maintainer.intervention_log.filter import ALL, Filter
 from maintainer.intervention_log.journal import JOURNAL, Journal
-from maintainer.intervention_log.lines import follow
+from maintainer.intervention_log.lines import find, follow
 from maintainer.intervention_log.open_ends import PEOPLE, Follower, OpenEnds
 from maintainer.intervention_log.record import Fields, Kind, Record, number, read_record
 from maintainer.intervention_log.verification import Verification, cut_short, latest_checkpoint, verify, vouch
@@ -148,8 +148,12 @@ class InterventionLog:
 
     def hash_of(self, seq: int) -> str | None:
         """Give the hash of a record; none: there is no such record."""
+        if seq == 0:
+            return NO_HASH
+        if link := find(self._path, seq):
+            return link.hash
         record = self.record(seq)
-        return record.hash if record else NO_HASH if seq == 0 else None
+        return record.hash if record else None
 
     def open_intents(self) -> tuple[Record, ...]:
         """Find the intents whose ending is not known: no outcome or an `unknown` one, and not reconciled."""
