@@ -2,7 +2,8 @@
 
     python -m bench.store_ledger [OBJECTS]
 
-The ledger is made synthetically, with paths as Orthanc writes them, every object read and verified against an MD5.
+The ledger is made synthetically, with paths as Orthanc writes them, every object read and verified against an MD5; its
+size also with those of dcm4chee-arc.
 """
 
 import json
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -22,6 +23,8 @@ from maintainer.node import store_ledger as ledger
 from maintainer.node import store_rows
 from maintainer.planning.coverage import Age, Opening, Store, coverage
 
+PathBy = Callable[[Random, int], str]
+
 OBJECTS = 10_000_000
 NIGHTS = 30
 BYTES_AN_OBJECT, SECONDS_TO_CHOOSE, MEGABYTES = 120, 5.0, 100.0
@@ -30,18 +33,31 @@ _INSERT = "INSERT INTO objects VALUES (?, ?, 526000, 0, ?, ?, ?, ?, ?)"
 _READ = "UPDATE objects SET looked = ?, mtime_ns = key, proof = proof, verdict = ? WHERE key > ? AND key <= ?"
 
 
-def synthetic(count: int) -> Iterator[tuple[Any, ...]]:
+def by_orthanc(random: Random, _number: int) -> str:
+    text = random.randbytes(16).hex()
+    return f"{text[:2]}/{text[2:4]}/{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def by_dcm4chee(random: Random, number: int) -> str:
+    """Date, study, series and instance, the last three as hashes; 2,000 objects a day are those of a small hospital."""
+    day = datetime(2016, 1, 1, tzinfo=UTC) + timedelta(days=number // 2000)
+    study, series, instance = (random.randbytes(4).hex().upper() for _ in range(3))
+    return f"fs1/{day:%Y/%m/%d}/{study}/{series}/{instance}"
+
+
+def synthetic(count: int, path_by: PathBy) -> Iterator[tuple[Any, ...]]:
     random, first = Random(7), store_rows.NEVER + 1  # noqa: S311 (names and digests that nobody has to guess)
     for number in range(count):
-        yield number * 65536 + 1, random.randbytes(16), random.randbytes(36), first, *_UNREAD
+        name = store_rows.name_of(path_by(random, number))
+        yield number * 65536 + 1, name, random.randbytes(36), first, *_UNREAD
 
 
-def make(path: Path, count: int) -> None:
+def make(path: Path, count: int, path_by: PathBy = by_orthanc) -> None:
     """Learn as many objects as a store has, and read a part of them each night."""
     opened = sqlite3.connect(path, isolation_level=None)
     ledger.prepare(opened, "/srv/store")
     opened.execute("BEGIN")
-    opened.executemany(_INSERT, synthetic(count))
+    opened.executemany(_INSERT, synthetic(count, path_by))
     opened.execute("COMMIT")
     a_night = count * 65536 // NIGHTS + 65536
     for night in range(NIGHTS):
@@ -84,6 +100,10 @@ def rows(count: int = OBJECTS) -> Iterator[Row]:
         made = time.perf_counter()
         make(path, count)
         size, made = path.stat().st_size / count, time.perf_counter() - made
+        other = Path(folder) / "dcm4chee.sqlite"
+        fewer = max(1, count // 10)
+        make(other, fewer, by_dcm4chee)
+        size_of_other = other.stat().st_size / fewer
         told = subprocess.run([sys.executable, "-c", ON_THE_NODE, str(path)], check=True, stdout=subprocess.PIPE)
     fresh, ages, (for_fresh, for_ages, for_root, to_know), peak = json.loads(told.stdout)
     began = time.perf_counter()
@@ -93,7 +113,8 @@ def rows(count: int = OBJECTS) -> Iterator[Row]:
         f"{count:,} objects, made in {made:.0f} s; a quota of {quota / 1e9:.0f} GB; the root took {for_root:.1f} s,"
         f" knowing all paths {to_know:.1f} s"
     )
-    yield within("ledger: size of an object", size, "B", at_most=BYTES_AN_OBJECT)
+    yield within("ledger: size of an object, Orthanc", size, "B", at_most=BYTES_AN_OBJECT)
+    yield within("ledger: size of an object, dcm4chee", size_of_other, "B", at_most=BYTES_AN_OBJECT)
     yield within(f"ledger: quota, {count:,} objects", seconds, "s", at_most=SECONDS_TO_CHOOSE)
     yield within(f"ledger: memory of the node, {count:,} objects", peak, "MB", at_most=MEGABYTES)
 

@@ -17,8 +17,8 @@ from maintainer.node.store_rows import FIRST_DEVIATION, NEVER
 from maintainer.node.store_schema import SCHEMA
 
 FILE = "store-ledger.sqlite"
-FORMAT = "3"
-_OLDER_FORMATS = ("1", "2")
+FORMAT = "4"
+_OLDER_FORMATS = ("1", "2", "3")
 OLDER = "older-format"
 DEVIATIONS_OF_CONTENT = ("missing", "unreadable", "size", "digest", "bit-rot", "modified")
 DEVIATIONS = (*DEVIATIONS_OF_CONTENT, "header", "executable-preamble")

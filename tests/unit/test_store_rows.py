@@ -28,10 +28,32 @@ def test_every_path_comes_out_as_it_went_in(path: str) -> None:
 @pytest.mark.parametrize(
     "path", [UUID, f"0f/1f/{UUID}", f"0F/1E/{UUID.upper()}", f"0f/1e/{UUID}\n", f"/0f/1e/{UUID}", f"0f/1e/{UUID}.dcm"]
 )
-def test_what_only_looks_like_one_of_orthanc_stays_text(path: str) -> None:
+def test_what_only_looks_like_one_of_orthanc_is_not_taken_for_one(path: str) -> None:
     """Sixteen bytes would stand for another file."""
-    assert ROWS.name_of(path) == path
+    assert len(ROWS.name_of(path)) != 16
+    assert ROWS.path_of(ROWS.name_of(path)) == path
     assert len(ROWS.name_of(f"0f/1e/{UUID}")) == 16
+
+
+@pytest.mark.parametrize(
+    ("path", "size"),
+    [
+        ("fs1/2026/11/24/0A1B2C3D/4E5F6071/8293A4B5", 23),
+        ("online/2026/11/24/1.2.840.113619.2.1/1.2.840.113619.2.2/1.2.840.113619.2.3", 38),
+        ("Ä/00000000/ffffffff/0-0", 15),
+    ],
+)
+def test_what_ends_in_digits_takes_as_many_bytes_as_they_do(path: str, size: int) -> None:
+    """Whichever archive writes them, and however many zeros are in front."""
+    assert len(ROWS.name_of(path)) == size
+    assert ROWS.path_of(ROWS.name_of(path)) == path
+
+
+@given(st.text("fs/0123456789ABCDEF-.é\udc80", min_size=15, max_size=60), st.text("/0123456789ABCDEF", max_size=60))
+def test_no_two_paths_are_written_alike(head: str, tail: str) -> None:
+    """Also where what could be shortened follows what could not, is as long as a UUID, or begins with zeros."""
+    for path in (head + tail, "0" + tail, tail):
+        assert ROWS.path_of(ROWS.name_of(path)) == path
 
 
 @pytest.mark.parametrize(("algorithm", "size"), [("md5", 16), ("sha1", 20), ("sha256", 32), ("sha512", 64)])
