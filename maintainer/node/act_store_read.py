@@ -103,15 +103,16 @@ def _work(opened, store, wanted, deadline):
 def _work_on_tree(opened, store, wanted, deadline):
     """What is new is learnt first, so that the first night already reads."""
     sooner = _Sooner(deadline, deadline.left() * (1 - _FOR_THE_WALK))
-    known = Presence(opened, store, sooner)
+    way = _way(wanted)
+    known = Presence(opened, store, way.before(sooner))
     known.look()
     if known.is_lost(wanted["lost_share"]):
         with ledger.change(opened):
             ledger.put(opened, stopped="surprises", lost="surprises {} of {}".format(known.gone, known.sample))
-        return dict(_NOTHING_READ, stopped="surprises", missing=[], files=0, files_complete=False, proof=[])
+        nothing = dict(_NOTHING_READ, stopped="surprises", missing=[], files=0, files_complete=False, proof=[])
+        return dict(nothing, **_paused(way))
     if known.gone:
         known.note_missing()
-    way = _way(wanted)
     walk = Adopting(opened, store, wanted["grace_seconds"], way.before(sooner))
     if wanted["walk"]:
         walk.run()

@@ -74,7 +74,7 @@ class Presence:
         paths, top = _sample(self._opened), self._store.open_top()
         try:
             self.sample = len(paths)
-            self.gone = sum(not self._deadline.passed() and _is_gone(self._store, top, path) for path in paths)
+            self.gone = sum(self._is_gone(top, path) for path in paths)
         finally:
             os.close(top)
 
@@ -92,12 +92,25 @@ class Presence:
                 if not rows:
                     return
                 after = rows[-1].key
+                # Looking gives way to the archive, for as long as it takes: the ledger is not held open meanwhile.
+                gone = [row for row in rows if self._is_gone(top, row.path)]
                 with ledger.change(self._opened):
-                    for row in rows:
-                        if _is_gone(self._store, top, row.path):
-                            ledger.deviate(self._opened, row, turn, row.good, Judgement("missing"))
+                    for row in gone:
+                        ledger.deviate(self._opened, row, turn, row.good, Judgement("missing"))
         finally:
             os.close(top)
+
+    def _is_gone(self, top, path):
+        """Nothing is, once the time is over."""
+        if self._deadline.passed():
+            return False
+        try:
+            os.close(self._store.open_object(top, path))
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except (OSError, ValueError):
+            return False  # it is there, and what is wrong with it the reading tells
+        return False
 
 
 def _sample(opened):
@@ -108,16 +121,6 @@ def _sample(opened):
         if row:
             found[row[0]] = path_of(row[1])
     return list(found.values())
-
-
-def _is_gone(store, top, path):
-    try:
-        os.close(store.open_object(top, path))
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False  # it is there, and what is wrong with it the reading tells
-    return False
 
 
 def _kind(file):

@@ -121,6 +121,22 @@ def test_a_night_that_is_over_in_a_pause_goes_on_the_next(node: OwnNode) -> None
     assert read(node, bytes=0)["objects"] == fresh
 
 
+def test_a_tree_is_not_looked_through_while_images_move(own_node: OwnNode) -> None:
+    """Not even for what of it is gone: that is found when the archive has nothing to do."""
+    put(own_node, 0)
+    gone = put(own_node, 1)
+    tree = {"adopt": True, "lost_share": 1.0}
+    assert read(own_node, **tree)["adopted"] == 2
+    gone.unlink()
+    with association() as images:
+        images.send(20 * MB)
+        answer = own_node.act("store-read", 6, **{**EVERYTHING, **tree, **pausing(images.port)})
+    assert (answer["stopped"], answer["objects"], answer["pauses"]) == ("deadline", 0, 1)
+    assert look(own_node)["ledger"]["unconfirmed"] == 0
+    read(own_node, **tree)
+    assert look(own_node)["ledger"]["unconfirmed"] == 1
+
+
 def test_a_wrong_limit_is_refused(node: OwnNode) -> None:
     """A port that is none, or a limit that is no number, is said before anything is read."""
     for wrong in ({"port": 0, "above": 1}, {"port": 1, "above": -1}, {"port": 1.5, "above": 1}, {"port": 104}):
