@@ -1,67 +1,45 @@
-"""Tell what of a database's settings and definitions endangers the data or makes upkeep impossible. It changes nothing.
+"""Tell what endangers a database's data, or stands against its upkeep. It changes nothing.
 
-Source: PostgreSQL manual, "Server Configuration", "Replication Slots", "Sequence Manipulation Functions".
+Settings and definitions here; bloat, room, sessions and slots in the modules beside it.
+
+Source: PostgreSQL manual, "Server Configuration", "Sequence Manipulation Functions".
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import NamedTuple
 
 from maintainer import sdk
+from tasks import settings_bloat, settings_room, settings_sessions
+from tasks.settings_facts import BLOAT, MEASURED_AT, SettingsFacts
+from tasks.settings_rules import RULES
 
 
 class SettingsParams(sdk.Params):
     sequence_used: float = sdk.Field(0.80, gt=0, lt=1, description="tell of a sequence that has used up this share")
     slot_keeps: sdk.Size = sdk.Field(10_000_000_000, description="tell of a replication slot that keeps so much WAL")
-    smallest: sdk.Size = sdk.Field(10_000_000, description="tell of superfluous indexes from this size on")
+    smallest: sdk.Size = sdk.Field(
+        10_000_000, description="tell of superfluous indexes from this size on, and of tables with so much to reuse"
+    )
     unused_for: sdk.Duration = sdk.Field(
         timedelta(days=30), description="tell of an index that was not used for so long, once usage was counted so long"
     )
-
-
-class Setting(sdk.Seen):
-    name: str
-    value: str
-
-
-class Named(sdk.Seen):
-    schema_: str = sdk.Field(alias="schema")
-    name: str
-
-    @property
-    def quoted(self) -> str:
-        return sdk.quoted(self.schema_, self.name)
-
-
-class Sequence(Named):
-    readable: bool
-    last_value: int | None = sdk.Field(description="none: it was not used yet, or may not be read")
-    most: int
-
-    @property
-    def used(self) -> float:
-        return (self.last_value or 0) / self.most
-
-
-class Index(Named):
-    bytes: int | None = sdk.Field(description="none: it was dropped while it was looked at")
-    same_as: str | None
-    scans: int
-    counted_seconds: float
-
-
-class Slot(sdk.Seen):
-    name: str
-    active: bool
-    bytes: int | None = sdk.Field(description="none: a standby that has received nothing yet")
-
-
-class SettingsFacts(sdk.Facts):
-    settings: tuple[Setting, ...]
-    tables: tuple[Named, ...]
-    sequences: tuple[Sequence, ...]
-    indexes: tuple[Index, ...]
-    slots: tuple[Slot, ...]
+    table_bloat: float = sdk.Field(
+        0.5, gt=0, lt=1, description="tell of a table of which this share is free or dead, and could be reused"
+    )
+    measure_up_to: sdk.Size = sdk.Field(
+        1_000_000_000, description="to measure tables, read this much in one look at most; they take turns"
+    )
+    longest_lock: sdk.Duration = sdk.Field(
+        timedelta(minutes=5), description="tell of a lock that is waited for, or a strong one that is held, for longer"
+    )
+    longest_transaction: sdk.Duration = sdk.Field(timedelta(hours=1), description="tell of a transaction that is older")
+    standby_behind: sdk.Size = sdk.Field(10_000_000_000, description="tell of a standby this much WAL behind")
+    held_back: int = sdk.Field(
+        1_000_000, ge=0, description="tell of a slot or a standby that keeps the dead rows of more transactions"
+    )
+    least_free: float = sdk.Field(
+        0.10, gt=0, lt=1, description="tell of a disk of tablespaces or WAL of which a smaller share is free"
+    )
 
 
 class DbSettings(sdk.Task[SettingsParams, SettingsFacts]):
@@ -77,7 +55,28 @@ class DbSettings(sdk.Task[SettingsParams, SettingsFacts]):
             "sequences": sdk.SqlQuery(text=SEQUENCES),
             "indexes": sdk.SqlQuery(text=INDEXES, parameters={"smallest": params.smallest}),
             "slots": sdk.SqlQuery(text=SLOTS),
+            "server": sdk.SERVER,
+            "horizon": sdk.HORIZON,
+            "replicas": sdk.SqlQuery(text=REPLICAS),
+            "locks": sdk.SqlQuery(text=LOCKS, parameters={"longest_lock": params.longest_lock.total_seconds()}),
+            "large": sdk.SqlQuery(text=LARGE, parameters={"smallest": params.smallest}),
+            "shares": sdk.Recorded(measurement=BLOAT),
+            "measured_at": sdk.Recorded(measurement=MEASURED_AT),
+            "places": sdk.SqlQuery(text=PLACES),
         }
+
+    def observe_more(
+        self, node: sdk.Node, params: SettingsParams, facts: SettingsFacts
+    ) -> Mapping[str, sdk.Observation]:
+        oids = " ".join(str(table.oid) for table in settings_bloat.turns(facts, params.measure_up_to))
+        more: dict[str, sdk.Observation] = {
+            "room": sdk.Room(text=PLACES),
+            "wal": sdk.SqlQuery(text=WAL, calls="pg_ls_waldir()"),
+        }
+        if oids:
+            calls = "pgstattuple_approx(regclass)"
+            more["measured"] = sdk.SqlQuery(text=MEASURED, parameters={"oids": oids}, calls=calls)
+        return more
 
     def plan(self, node: sdk.Node, params: SettingsParams, facts: SettingsFacts) -> sdk.Decision:
         findings = (
@@ -86,10 +85,16 @@ class DbSettings(sdk.Task[SettingsParams, SettingsFacts]):
             *_near_their_end(facts, params),
             *_not_readable(facts),
             *_superfluous(facts, params),
-            *_slots(facts, params),
+            *settings_sessions.slots(facts, params.slot_keeps, params.held_back),
+            *settings_sessions.standbys(facts, params.standby_behind, params.held_back),
+            *settings_sessions.transactions(facts, params.longest_transaction),
+            *settings_sessions.locks(facts),
+            *settings_bloat.findings(facts, params.table_bloat, params.smallest),
+            *settings_room.findings(facts, params.least_free),
         )
         looked_at = f"{len(facts.settings)} settings, {len(facts.sequences)} sequences, {len(facts.indexes)} indexes"
-        return sdk.Nothing(because=f"looked at {looked_at}; it only tells", findings=findings)
+        measured = tuple(settings_bloat.measurements(facts))
+        return sdk.Nothing(because=f"looked at {looked_at}; it only tells", findings=findings, measured=measured)
 
 
 def _settings(facts: SettingsFacts) -> Iterator[sdk.Finding]:
@@ -158,66 +163,15 @@ def _superfluous(facts: SettingsFacts, params: SettingsParams) -> Iterator[sdk.F
         )
 
 
-def _slots(facts: SettingsFacts, params: SettingsParams) -> Iterator[sdk.Finding]:
-    for slot in facts.slots:
-        if slot.bytes is not None and slot.bytes >= params.slot_keeps:
-            yield sdk.Finding(
-                severity=sdk.Severity.WARNING if slot.active else sdk.Severity.CRITICAL,
-                cause="slot-keeps-wal",
-                subject=f"replication slot {slot.name}",
-                evidence={"bytes": slot.bytes, "active": slot.active},
-                advice="the disk of the WAL fills up until the database stops: let its consumer catch up, or drop it"
-                " (pg_drop_replication_slot) if the consumer is gone for good: one that comes back must be set up anew",
-            )
-
-
-class Rule(NamedTuple):
-    """`is_wrong` gets the value as pg_settings has it, in the setting's own unit."""
-
-    name: str
-    severity: sdk.Severity
-    is_wrong: Callable[[str], bool]
-    advice: str
-
-
-def _is(value: str) -> Callable[[str], bool]:
-    return value.__eq__
-
-
-def _less_than(least: int) -> Callable[[str], bool]:
-    return lambda value: int(value) < least
-
-
 AT_THE_END = 0.95
-CRITICAL, WARNING, INFO = sdk.Severity.CRITICAL, sdk.Severity.WARNING, sdk.Severity.INFO
-RULES = (
-    Rule("fsync", CRITICAL, _is("off"), "set fsync = on: a power failure can destroy the whole database"),
-    Rule("full_page_writes", CRITICAL, _is("off"), "set it on, unless the filesystem itself never tears a page (ZFS)"),
-    Rule("zero_damaged_pages", CRITICAL, _is("on"), "set it off: damaged pages are emptied without a word"),
-    Rule("ignore_checksum_failure", CRITICAL, _is("on"), "set it off: damage is read as if it were data"),
-    Rule("ignore_invalid_pages", CRITICAL, _is("on"), "set it off: recovery goes past damage without a word"),
-    Rule("autovacuum", WARNING, _is("off"), "set autovacuum = on: one window a night is not enough for every table"),
-    Rule("track_counts", WARNING, _is("off"), "set track_counts = on: nobody knows which tables hold dead rows"),
-    Rule(
-        "synchronous_commit",
-        WARNING,
-        _is("off"),
-        "set it on: after a crash the index lacks images whose senders were told that they are stored",
-    ),
-    Rule("data_checksums", INFO, _is("off"), "enable them (pg_checksums, in an outage): damage on disk is noticed"),
-    Rule(
-        "idle_in_transaction_session_timeout",
-        INFO,
-        _is("0"),
-        "set a limit, say 1h: a forgotten transaction keeps every dead row of the database",
-    ),
-    Rule(
-        "max_wal_size", INFO, _less_than(512), "raise it to 1 GB or more: checkpoints are forced by the amount of WAL"
-    ),
-    Rule("maintenance_work_mem", INFO, _less_than(64 * 1024), "raise it to 64 MB or more: indexes are built from it"),
-)
 SEQUENCES = sdk.sql_file("tasks", "db_settings_sequences.sql")
 SLOTS = sdk.sql_file("tasks", "db_settings_slots.sql")
 TABLES = sdk.sql_file("tasks", "db_settings_tables.sql")
 INDEXES = sdk.sql_file("tasks", "db_settings_indexes.sql")
 VALUES = sdk.sql_file("tasks", "db_settings_values.sql")
+REPLICAS = sdk.sql_file("tasks", "db_reindex_replicas.sql")
+LOCKS = sdk.sql_file("tasks", "db_settings_locks.sql")
+LARGE = sdk.sql_file("tasks", "db_settings_bloat.sql")
+MEASURED = sdk.sql_file("tasks", "db_settings_measured.sql")
+PLACES = sdk.sql_file("tasks", "db_settings_places.sql")
+WAL = sdk.sql_file("tasks", "db_settings_wal.sql")

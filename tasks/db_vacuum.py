@@ -40,7 +40,7 @@ class Table(sdk.Seen):
     name: str
     live_rows: int
     dead_rows: int
-    bytes: int | None = sdk.Field(description="none: it was dropped while it was looked at")
+    bytes: int | None = sdk.Field(description="none: it was dropped meanwhile, or somebody has it to himself")
     age: int
     multixact_age: int
     counted: bool = sdk.Field(True, description="false: its statistics were lost, what is dead in it is unknown")

@@ -3,6 +3,7 @@
 -- A table that was never analyzed counts where autovacuum does not do it within minutes.
 -- The statistics of a table are lost in a crash, a failover, a restore or a reset: then it has had more rows at its last
 -- VACUUM or ANALYZE than were ever counted as inserted, and of neither is there a record. What is dead in it, nobody knows.
+-- The size of what somebody has to himself is NULL: to learn it would be to wait for him, with all the other tables.
 -- The ages are those of a table or of its TOAST table, which VACUUM treats together.
 SELECT *
 FROM (SELECT n.nspname AS schema,
@@ -28,7 +29,13 @@ FROM (SELECT n.nspname AS schema,
                   WHEN current_setting('server_version_num')::int >= 170000
                   THEN has_table_privilege(c.oid, 'MAINTAIN')
                   ELSE pg_has_role(c.relowner, 'USAGE') END AS permitted,
-             CASE WHEN pg_stat_get_dead_tuples(c.oid) > 0
+             CASE WHEN c.oid = ANY (ARRAY(SELECT l.relation FROM pg_locks AS l
+                                          WHERE l.mode = 'AccessExclusiveLock'
+                                            AND l.database = (SELECT oid FROM pg_database
+                                                              WHERE datname = current_database())
+                                            AND l.relation IS NOT NULL))
+                  THEN NULL
+                  WHEN pg_stat_get_dead_tuples(c.oid) > 0
                     OR c.reltuples <= 0
                     OR c.reltuples > pg_stat_get_tuples_inserted(c.oid)
                     OR greatest(age(c.relfrozenxid), age(t.relfrozenxid)) >= %(age)s

@@ -48,7 +48,7 @@ def ask(postgres: Postgres) -> Ask:
     """Ask as the session that observes would: as a role with the documented privileges, unable to write."""
 
     def asked(query: sdk.SqlQuery, *, role: str = "m", database: str = "pacs") -> list[dict[str, Any]]:
-        options = "-c default_transaction_read_only=on"
+        options = "-c default_transaction_read_only=on -c lock_timeout=1s"
         folder = str(postgres.folder)
         with psycopg.connect(host=folder, port=postgres.port, user=role, dbname=database, options=options) as session:
             session.adapters.register_loader("numeric", FloatLoader)

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from maintainer import sdk
-from tasks.db_settings import RULES, SEQUENCES, VALUES, DbSettings
+from tasks.db_settings import SEQUENCES, VALUES, DbSettings
+from tasks.settings_rules import RULES
 from tests.contract.database.conftest import ODD, Ask, decided
 from tests.contract.links.postgres_server import Postgres
 from tests.contract.links.servers import wait_for
@@ -52,7 +53,10 @@ def test_a_session_of_ours_does_not_answer_for_the_server(postgres: Postgres) ->
 def test_every_judged_setting_exists_in_some_version(postgres: Postgres) -> None:
     """A name that no server knows would never be found wrong."""
     version = int(postgres.sql("SHOW server_version_num")[0][0])
-    newer = {"ignore_invalid_pages"} if version < 130000 else set()
+    newer = (
+        {"ignore_invalid_pages"} if version < 130000 else {"vacuum_defer_cleanup_age"} if version >= 160000 else set()
+    )
+    newer |= {"transaction_timeout"} if version < 170000 else set()
     names = {name for (name,) in postgres.sql("SELECT name FROM pg_settings")}
     assert {rule.name for rule in RULES} - names <= newer
 
@@ -107,7 +111,7 @@ def test_superfluous_indexes(postgres: Postgres, ask: Ask) -> None:
         'index "public"."again"': '"public"."first"',
         'index "public"."of_key"': '"public"."images_pkey"',
     }
-    # Usage is counted since the server was started, which may be less than a second ago.
+    # Usage is counted since the server was made, which may be less than a second ago.
     wait_for(lambda: bool(found(ask, "index-unused")), 30)
     unused = found(ask, "index-unused")
     assert f"index {sdk.quoted('public', ODD)}" in unused

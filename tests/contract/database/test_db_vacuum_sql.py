@@ -142,3 +142,13 @@ def test_what_was_never_lost_is_counted(postgres: Postgres, ask: Ask) -> None:
     assert (seen["counted"], seen["vacuumed_seconds"], seen["without_autovacuum"]) == (True, None, True)
     postgres.sql("VACUUM fresh", "DELETE FROM fresh WHERE n > 500")
     wait_for(lambda: (tables(ask).get("fresh") or seen)["vacuumed_seconds"] is not None, 60)
+
+
+@pytest.mark.fault(36)
+def test_a_table_that_somebody_has_to_himself_hides_no_other(postgres: Postgres, ask: Ask) -> None:
+    """The look does not wait for it, and is not lost by it."""
+    with postgres.session(f"LOCK TABLE {sdk.quoted(ODD)}"):
+        decided(DbVacuum(), ask, smallest=1000)
+        seen = tables(ask, age=0)
+    assert seen[ODD]["bytes"] is None
+    assert seen["foreigner"]["bytes"] is not None

@@ -1,0 +1,67 @@
+"""How much room there is where tablespaces and WAL lie, and whether more WAL lies there than is meant to.
+
+Source: PostgreSQL manual, "WAL Configuration" and "Disk Full Failure".
+"""
+
+from collections.abc import Iterator
+
+from maintainer import sdk
+from tasks.settings_facts import Place, Room, SettingsFacts
+
+
+def findings(facts: SettingsFacts, least: float) -> Iterator[sdk.Finding]:
+    """Tell of disks of which less than this share is free, and of those of which nobody knows."""
+    unknown = [place.name for place in facts.places if place.path not in facts.room]
+    for place in facts.places:
+        if place.path in facts.room and (tight := _tight(place, facts.room[place.path], facts, least)):
+            yield tight
+    if unknown:
+        yield sdk.Finding(
+            severity=sdk.Severity.INFO,
+            cause="room-unknown",
+            subject="database",
+            evidence={"places": ", ".join(unknown)},
+            advice=OUT_OF_SIGHT,
+        )
+    yield from _wal(facts)
+
+
+def _tight(place: Place, room: Room, facts: SettingsFacts, least: float) -> sdk.Finding | None:
+    """WAL grows by itself, up to what is meant to be kept: that must fit, whatever share of the disk it is."""
+    share = room.free_bytes / max(1, room.total_bytes)
+    grows = sum(max(0, wal.meant_bytes - wal.bytes) for wal in facts.wal) if place.kind == "wal" else 0
+    if share >= least and room.free_bytes >= grows:
+        return None
+    nearly_none = share < ALMOST_FULL or room.free_bytes < grows
+    evidence: dict[str, sdk.JsonValue] = {"free_bytes": room.free_bytes, "total_bytes": room.total_bytes}
+    return sdk.Finding(
+        severity=sdk.Severity.CRITICAL if nearly_none else sdk.Severity.WARNING,
+        cause="disk-nearly-full",
+        subject="WAL" if place.kind == "wal" else f"tablespace {place.name}",
+        evidence=evidence | ({"wal_may_grow_by": grows} if grows else {}),
+        advice=WAL_FULL if place.kind == "wal" else TABLESPACE_FULL,
+    )
+
+
+def _wal(facts: SettingsFacts) -> Iterator[sdk.Finding]:
+    for wal in facts.wal:
+        if wal.archiving_fails or wal.bytes > TOO_MUCH * wal.meant_bytes:
+            yield sdk.Finding(
+                severity=sdk.Severity.WARNING,
+                cause="wal-not-archived" if wal.archiving_fails else "wal-grows",
+                subject="WAL",
+                evidence={"bytes": wal.bytes, "meant_bytes": wal.meant_bytes},
+                advice=NOT_ARCHIVED if wal.archiving_fails else GROWS,
+            )
+
+
+ALMOST_FULL = 0.03
+TOO_MUCH = 2
+OUT_OF_SIGHT = (
+    "cannot tell how much room is left there: the server is on another machine, or the node's user may not enter its"
+    " folder (for pg_wal, which is on the disk of that folder unless it is a link), or its role lacks pg_monitor"
+)
+WAL_FULL = "the server stops when it cannot write WAL: make room, and never delete a file in pg_wal"
+TABLESPACE_FULL = "make room: what does not fit is refused, and images are not registered"
+NOT_ARCHIVED = "WAL stays until it is archived: see why archive_command fails (pg_stat_archiver, the server's log)"
+GROWS = "something keeps it: a replication slot, a standby, a slow checkpoint, or an archive that does not keep up"
