@@ -15,6 +15,7 @@ from maintainer.links.ssh import NoAnswer
 
 _AT_MOST_ROWS = 200_000
 _CHUNK_ROWS = 500
+_AS_IT_IS = frozenset({int, bool, type(None)})
 
 
 class ReadingSession(Session):
@@ -70,9 +71,21 @@ class ReadingSession(Session):
         Streaming uses the extended protocol, which takes one statement only.
         """
         found: list[dict[str, Any]] = []
+        shared: dict[str, str] = {}
         with self._connection.cursor() as cursor:
             stream: Any = cursor.stream(text.encode(), parameters or None, size=_CHUNK_ROWS)
             with contextlib.closing(stream):
                 while len(found) <= at_most and (chunk := list(islice(stream, _CHUNK_ROWS))):
-                    found += to_jsonable_python(chunk, fallback=str, inf_nan_mode="strings", bytes_mode="hex")
+                    for row in chunk:
+                        _make_jsonable(row, shared)
+                    found += chunk
         return found
+
+
+def _make_jsonable(row: dict[str, Any], shared: dict[str, str]) -> None:
+    """Write values as JSON has them, and a text that comes in many rows once: there may be fifty thousand."""
+    for name, value in row.items():
+        if type(value) is str:
+            row[name] = shared.setdefault(value, value)
+        elif type(value) not in _AS_IT_IS:
+            row[name] = to_jsonable_python(value, fallback=str, inf_nan_mode="strings", bytes_mode="hex")
