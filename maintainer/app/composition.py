@@ -40,6 +40,7 @@ from maintainer.running.examined import Examined
 from maintainer.running.foretold import foretold
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
+from maintainer.running.recalled_copies import recall
 from maintainer.running.recorder import Recorder
 from maintainer.running.report import RunReport
 from maintainer.running.shift import work_a_shift
@@ -221,7 +222,9 @@ class Maintainer:
             controller=controller_id(self.state),
         )
         recorder = Recorder(log, run_id, self.actor, approved.digest() if approved else "")
-        copies = Copies(inventory=self.inventory, look=fleet.look, time_left=gate.time_left)
+        copies = Copies(
+            inventory=self.inventory, look=fleet.look, time_left=gate.time_left, recall=partial(recall, log), clock=now
+        )
         return Crew(
             eyes=self._eyes(log)._replace(copies=copies),
             gate=gate,

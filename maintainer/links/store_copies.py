@@ -14,7 +14,7 @@ from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
 from maintainer.model.task import StoreCopies, StoreInstances
 
-BEST_FIRST = ("sound", "unproven", "not-read", "damaged")
+BEST_FIRST = ("sound", "unproven", "waits", "not-read", "damaged")
 """An archive may keep several files of one instance."""
 
 
@@ -39,7 +39,8 @@ def copies(link: NodeLink, archive: ArchiveProduct, asked: StoreCopies) -> dict[
     states = _states(link, list(_readable(listed, asked)), deadline)
     found: dict[str, Any] = {}
     for place, row in enumerate(listed):
-        state, uid = states.get(place, "not-read"), row["sop_instance_uid"]
+        never = row["size"] > asked.most_bytes
+        state, uid = states.get(place, "not-read" if never else "waits"), row["sop_instance_uid"]
         before = found.get(uid)
         if before is None or BEST_FIRST.index(state) < BEST_FIRST.index(before["state"]):
             found[uid] = {"state": state, **_proof(row)}
@@ -56,7 +57,10 @@ def _readable(listed: list[dict[str, Any]], asked: StoreCopies) -> Iterator[tupl
 
 
 def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], deadline: Deadline) -> dict[int, str]:
-    """Let the node read them and compare. What has a digest is proven by that, whatever its header is like."""
+    """Let the node read them and compare. What has a digest is proven by that, whatever its header is like.
+
+    What it was reading when its time was over has had its turn: others come first the next night.
+    """
     objects: list[JsonValue] = [
         [place, row["path"], row["size"], row["algorithm"], row["digest"], "other" if row["digest"] else "dicom"]
         for place, row in chosen
@@ -66,7 +70,8 @@ def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], deadline: 
     answer: Any = link.program().observe("store-verify", {"objects": objects}, _left(deadline))
     damaged = {key for key, _, _ in answer["deviations"]}
     states = {place: "sound" if row["digest"] else "unproven" for place, row in chosen[: answer["checked"]]}
-    return {place: "damaged" if place in damaged else state for place, state in states.items()}
+    begun = {place: "not-read" for place, _ in chosen[answer["checked"] :][:1]}
+    return begun | {place: "damaged" if place in damaged else state for place, state in states.items()}
 
 
 def _proof(row: dict[str, Any]) -> dict[str, JsonValue]:

@@ -84,7 +84,8 @@ class StoreCopies(Value):
     """Whether this node has sound copies of SOP instances: what its index lists, and its files against that.
 
     Answers `{uid: {"state", "algorithm", "digest"}}` of those that are listed; `state` is `sound`, `unproven` (nothing
-    to compare its content with), `damaged` or `not-read`.
+    to compare its content with), `damaged`, `waits` (of those that may be read this time, others came first) or
+    `not-read` (too large, or not read in time). The first UIDs are read first.
     """
 
     kind: Literal["store-copies"] = "store-copies"

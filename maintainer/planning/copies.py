@@ -1,11 +1,25 @@
 """What another archive's copy of a damaged object is worth, in a word for the record and a sentence for a person."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, get_args
+
+from pydantic import JsonValue
 
 from maintainer.model.plan import Finding
 
-Copy = Literal["good", "sound", "unproven", "damaged", "not-read", "not-listed", "not-asked"]
+Answer = Literal["good", "sound", "unproven", "damaged", "not-read", "not-listed"]
+Copy = Answer | Literal["waits", "not-asked"]
+ANSWERS: tuple[Answer, ...] = get_args(Answer)
+_WORTH_TELLING = 60
+"""Seconds."""
+
+
+class Told(NamedTuple):
+    """What a partner said of its copy, and when."""
+
+    copy: Copy
+    at: datetime
 
 
 def worth(indexed: Mapping[str, Any], found: Mapping[str, Any] | None) -> Copy:
@@ -24,11 +38,31 @@ def worth(indexed: Mapping[str, Any], found: Mapping[str, Any] | None) -> Copy:
     return "good" if state == "sound" and proof[0] == proof[1] else state
 
 
-def with_copies(finding: Finding, copies: Mapping[str, Copy]) -> Finding:
-    """Say in a finding what each partner has: partner → what its copy is worth."""
-    evidence = {**finding.evidence, **{f"copy_on_{node}": copy for node, copy in copies.items()}}
-    told = [_SENTENCES[copy].format(node) for node, copy in copies.items()]
-    return finding.model_copy(update={"evidence": evidence, "advice": "; ".join([finding.advice, *told])})
+def with_copies(finding: Finding, copies: Mapping[str, Told], now: datetime) -> Finding:
+    """Say in a finding what each partner has, and since when that is known where it was not asked just now."""
+    evidence, advice = dict(finding.evidence), [finding.advice]
+    for node, (copy, at) in copies.items():
+        ago, on = int((now - at).total_seconds()), f" (seen on {at:%Y-%m-%d})"
+        evidence[_ON + node] = copy
+        if ago >= _WORTH_TELLING:
+            evidence[_ON + node + _AGO] = ago
+        advice.append(_SENTENCES[copy].format(node + on * (at.date() != now.date())))
+    return finding.model_copy(update={"evidence": evidence, "advice": "; ".join(advice)})
+
+
+def told_in(evidence: Mapping[str, JsonValue]) -> Iterator[tuple[str, Answer, JsonValue]]:
+    """Read what `with_copies` wrote: partner, answer, and how many seconds ago it was had.
+
+    >>> list(told_in({"copy_on_b": "good", "copy_on_b_seconds_ago": 90, "copy_on_c": "waits", "size": 1}))
+    [('b', 'good', 90)]
+    """
+    for name, copy in evidence.items():
+        answer = next((word for word in ANSWERS if word == copy), None)
+        if name.startswith(_ON) and answer is not None:
+            yield name.removeprefix(_ON), answer, evidence.get(name + _AGO)
+
+
+_ON, _AGO = "copy_on_", "_seconds_ago"
 
 
 _SENTENCES: dict[Copy, str] = {
@@ -36,7 +70,8 @@ _SENTENCES: dict[Copy, str] = {
     "sound": "{} has a sound copy, which is not byte for byte what was stored here: compare them before you fetch it",
     "unproven": "{} has a copy of the size that it lists, and no digest to prove it by: look at it before you fetch it",
     "damaged": "{} lists it, and its copy is damaged or missing as well: do not fetch it from there",
-    "not-read": "{} lists it; its copy was not read, as more or larger objects are damaged than a night asks for",
+    "not-read": "{} lists it; its copy is too large to be read for this, or was not read in time: look at it yourself",
+    "waits": "{} lists it; its copy is read on one of the next nights, as more are damaged than a night asks for",
     "not-listed": "{} does not have it",
     "not-asked": "{} could not be asked for a copy",
 }

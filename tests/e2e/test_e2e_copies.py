@@ -59,7 +59,9 @@ def _told(group: Controller, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.fault(38)
 def test_what_the_partner_has_is_told(group: Controller, nodes: dict[str, Practice]) -> None:
-    """One is good there, one is damaged there too, one is not there; nothing is changed there, and no UID is told."""
+    """One is good there, one damaged there too, one is not there; nothing is changed there, no UID is told, and it is
+    still known when the partner cannot be asked.
+    """
     here, there = _uids(nodes["pacs-a"]), _uids(nodes["pacs-b"])
     good, damaged, gone = sorted(here.keys() & there.keys())[:3]
     for uid in (good, damaged):
@@ -87,6 +89,11 @@ def test_what_the_partner_has_is_told(group: Controller, nodes: dict[str, Practi
     shown = group.here("store", "show", told[here[good].name]["subject"]).stdout
     assert "copy on pacs-b good" in shown
     assert not any(uid in shown + group.journal.read_text("utf-8") for uid in (good, damaged, gone))
+    nodes["pacs-b"].down()
+    again = _told(group, group.here(*RUN).document)
+    assert {name: one["evidence"]["copy_on_pacs-b"] for name, one in again.items()} == {
+        name: one["evidence"]["copy_on_pacs-b"] for name, one in told.items()
+    }
 
 
 def test_a_partner_that_cannot_be_asked_is_told_as_that(group: Controller, nodes: dict[str, Practice]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from maintainer.errors import CouldNotLook
 from maintainer.model.plan import Acknowledged, Finding, Severity
 from maintainer.model.task import Observation, StoreCopies, StoreInstances
 from maintainer.model.window import Occurrence
+from maintainer.planning.copies import Told, told_in
 from maintainer.running.copies import LONGEST, MOST_OBJECTS, Copies
 from maintainer.running.gate import Gate
 from maintainer.running.stop import Stop
@@ -30,7 +32,17 @@ class Group:
         self.left, self.trouble = timedelta(hours=1), ""
         nodes = {"pacs-a": KEEPS, **dict.fromkeys(found, KEEPS), "viewer": SimpleNamespace(store=None, database=None)}
         self.inventory: Any = SimpleNamespace(nodes=nodes, partners=lambda _: (*found, "viewer"))
-        self.copies = Copies(inventory=self.inventory, look=self.look, time_left=lambda _: self.left)
+        self.now, self.recalled = NOW, dict[tuple[str, str], Told]()
+        self.copies = self.new_run()
+
+    def new_run(self) -> Copies:
+        return Copies(
+            inventory=self.inventory,
+            look=self.look,
+            time_left=lambda _: self.left,
+            recall=lambda _: self.recalled,
+            clock=lambda: self.now,
+        )
 
     @contextmanager
     def look(self, name: str) -> Iterator[Any]:
@@ -38,7 +50,9 @@ class Group:
             self.asked.append((name, asked))
             if self.found[name] is None:
                 raise CouldNotLook("it sleeps")
-            return {uid: {"state": self.found[name], "algorithm": "md5", "digest": "d1"} for uid in asked.uids}
+            states = (self.found[name] if place < asked.most_objects else "waits" for place in range(len(asked.uids)))
+            proof = {"algorithm": "md5", "digest": "d1"}
+            return {uid: {"state": state, **proof} for uid, state in zip(asked.uids, states, strict=True)}
 
         yield SimpleNamespace(observe=observe)
 
@@ -56,12 +70,13 @@ class Group:
         return [one.evidence for one in self.copies.added_to(findings, HERE, self)]
 
 
-def finding(key: int | None, *, known: bool = False) -> Finding:
+def finding(key: int | None, *, known: bool = False, good: timedelta | None = None) -> Finding:
     word = Acknowledged(who="x", at=datetime.fromisoformat("2026-11-24T22:00:00+00:00"), why="y")
     return Finding(
         severity=Severity.CRITICAL,
         cause="object-size",
-        subject="object-1",
+        subject=f"object-{key}",
+        evidence={} if good is None else {"last_good_seconds_ago": good.total_seconds()},
         advice="fetch a good copy",
         indexed_as=key,
         acknowledged=word if known else None,
@@ -118,7 +133,7 @@ class MeanwhileKey(tuple[str, str, int]):  # noqa: SLOT001 (it carries what it d
     known: dict[tuple[str, str, int], Any]
 
     def __iter__(self) -> Iterator[Any]:
-        self.known.setdefault(("pacs-x", "y", 7), "good")
+        self.known.setdefault(("pacs-x", "y", 7), Told("good", NOW))
         return super().__iter__()
 
 
@@ -127,7 +142,7 @@ def test_lanes_that_ask_at_once_do_not_disturb_each_other() -> None:
     group = Group(b="sound")
     key = MeanwhileKey(("pacs-x", "y", 6))
     key.known = group.copies.known
-    group.copies.known[key] = "good"
+    group.copies.known[key] = Told("good", NOW)
     assert group.told(finding(1)) == [{"copy_on_b": "good"}]
 
 
@@ -174,7 +189,7 @@ def test_a_run_that_is_asked_to_stop_asks_nobody_any_more() -> None:
         controller="c1",
     )
     here: Any = SimpleNamespace(node="pacs-a", params=SimpleNamespace(window="night"))
-    copies = Copies(inventory=group.inventory, look=group.look, time_left=gate.time_left)
+    copies = replace(group.new_run(), time_left=gate.time_left)
     stop.ask()
     assert [one.evidence for one in copies.added_to((finding(1),), here, group)] == [{"copy_on_b": "not-asked"}]
     assert group.asked == []
@@ -185,3 +200,32 @@ def test_the_advice_says_where_to_fetch_it() -> None:
     group = Group(b="sound")
     (told,) = group.copies.added_to((finding(1),), HERE, group)
     assert told.advice == "fetch a good copy; b has it just as the index here lists it: fetch it from there"
+
+
+def test_every_object_gets_its_answer_in_its_turn() -> None:
+    """Of 50, 20 a night, the oldest answer first: all within three nights, and each answer is told until the next."""
+    group, found = Group(b="sound"), [finding(key) for key in range(1, 51)]
+    for night, (answered, waiting) in enumerate(((20, 30), (40, 10), (50, 0), (50, 0))):
+        group.now = NOW + timedelta(days=night)
+        group.copies = group.new_run()
+        told = group.copies.added_to(tuple(found), HERE, group)
+        evidence = [one.evidence for one in told]
+        assert sum(one["copy_on_b"] in {"good", "sound"} for one in evidence) == answered
+        assert sum(one["copy_on_b"] == "waits" for one in evidence) == waiting
+        group.recalled = {
+            (one.subject, partner): Told(copy, group.now - timedelta(seconds=float(str(ago or 0))))
+            for one in told
+            for partner, copy, ago in told_in(one.evidence)
+        }
+    assert {one.at for one in group.recalled.values()} == {NOW + timedelta(days=days) for days in (1, 2, 3)}
+    assert (evidence[30]["copy_on_b_seconds_ago"], "b (seen on " in told[30].advice) == (2 * 86400, True)
+    assert ("copy_on_b_seconds_ago" in evidence[10], "seen on" in told[10].advice) == (False, False)
+
+
+def test_what_was_seen_is_told_when_nobody_can_be_asked() -> None:
+    """Also of what a person knows; but not of a damage that was mended since."""
+    group = Group(b=None)
+    group.recalled = {(f"object-{key}", "b"): Told("good", NOW - timedelta(days=2)) for key in (1, 2, 3)}
+    found = [finding(1, good=timedelta(days=3)), finding(2, known=True), finding(3, good=timedelta(days=1))]
+    answers = [one.evidence.get("copy_on_b") for one in group.copies.added_to(tuple(found), HERE, group)]
+    assert answers == ["good", "good", "not-asked"]

@@ -56,16 +56,22 @@ def test_each_state() -> None:
     [({"objects": 2}, ["1", "2"]), ({"size": 250}, ["1", "2"]), ({"objects": 0}, []), ({"size": 100}, ["1"])],
 )
 def test_no_more_is_read_than_allowed(limits: dict[str, int], read: list[str]) -> None:
-    """In the order in which they were asked for; the rest is told as listed and not read."""
+    """In the order in which they were asked for; the rest waits for another night."""
     node = Node(row("3"), row("2"), row("1"))
     found = states(node, "1", "2", "3", **limits)
     assert node.read == [f"{uid}.dcm" for uid in read]
-    assert {uid for uid, state in found.items() if state == "not-read"} == {"1", "2", "3"} - set(read)
+    assert {uid for uid, state in found.items() if state == "waits"} == {"1", "2", "3"} - set(read)
+
+
+def test_what_is_larger_than_all_that_may_be_read_does_not_wait() -> None:
+    """No night would read it, and those after it are not held up by it."""
+    assert states(Node(row("1", size=901), row("2")), "1", "2") == {"1": "not-read", "2": "sound"}
 
 
 def test_what_there_was_no_time_for_was_not_read() -> None:
-    """The node stops at its time, and says how far it came."""
-    assert states(Node(row("1"), row("2"), checked=1), "1", "2") == {"1": "sound", "2": "not-read"}
+    """The node stops at its time, and says how far it came. Whose turn it was then does not come first for ever."""
+    node = Node(row("1"), row("2"), row("3"), checked=1)
+    assert states(node, "1", "2", "3") == {"1": "sound", "2": "not-read", "3": "waits"}
 
 
 def test_the_best_of_several_files_counts() -> None:
