@@ -7,48 +7,41 @@ from typing import Literal, NamedTuple
 from maintainer import sdk
 from tasks.reindex_facts import ROOM, Room
 
-TOAST = "pg_toast"
+TOAST = '"pg_toast".'
 HEAP_SINCE = 140000
 """From this version on tables can be checked."""
 Record = dict[str, sdk.OnRecord]
 
 
 class Relation(NamedTuple):
-    """One of perhaps fifty thousand, so that it must be small. `permitted`: to rebuild the index.
+    """One of perhaps fifty thousand, so that it must be small. Names are quoted, with their schema.
 
     `bytes`: to be read; of an index with its table, of a table with its TOAST table. None: it was dropped meanwhile.
+    `rebuilds`: bytes of an index that the role may rebuild concurrently. `table`: of an index.
     """
 
-    schema: str
-    name: str
+    quoted: str
     oid: int
-    kind: Literal["table", "index"]
     bytes: int | None
-    own_bytes: int | None
-    table: str
-    permitted: bool
+    rebuilds: int | None
+    table: str | None
 
     @property
-    def quoted(self) -> str:
-        return sdk.quoted(self.schema, self.name)
+    def kind(self) -> Literal["table", "index"]:
+        return "index" if self.table else "table"
 
     @property
     def subject(self) -> str:
-        return f"{self.kind} {self.quoted}"
+        return f"index {self.quoted}" if self.table else f"table {self.quoted}"
 
     @property
     def regclass(self) -> str:
         """Say which it is. Into the schema of TOAST tables only superusers may look by name."""
-        return f"{self.oid}::oid::regclass" if self.schema == TOAST else f"{_text(self.quoted)}::regclass"
-
-    @property
-    def may_be_rebuilt(self) -> bool:
-        """Whether the role may rebuild it concurrently, which indexes of catalogs and of TOAST tables never are."""
-        return self.kind == "index" and self.permitted and self.schema not in {TOAST, "pg_catalog"}
+        return f"{self.oid}::oid::regclass" if self.quoted.startswith(TOAST) else f"{_text(self.quoted)}::regclass"
 
     @property
     def table_subject(self) -> str:
-        return f"table {sdk.quoted(self.schema, self.table)}"
+        return f"table {self.table}"
 
     @property
     def size(self) -> int:
@@ -158,6 +151,9 @@ class CheckFacts(sdk.Facts):
         """What may be called, as SQL wants it."""
         return {one.name: sdk.quoted(one.schema_, one.name) for one in self.functions if one.permitted}
 
+    def can_check(self, relation: Relation) -> bool:
+        return ("bt_index_check" if relation.table else "verify_heapam") in self.functions_by_name
+
     def statement(self, relation: Relation) -> str:
         """What fails when the relation is damaged; empty where nothing can check it."""
         if relation.kind == "index":
@@ -177,7 +173,7 @@ class CheckFacts(sdk.Facts):
 
     def lacks_room(self, index: Relation) -> bool:
         """Whether a rebuild may fill one of the places where indexes lie."""
-        return any(place.free_bytes < ROOM * (index.own_bytes or 0) for place in self.room.values())
+        return any(place.free_bytes < ROOM * (index.rebuilds or 0) for place in self.room.values())
 
 
 def _text(name: str) -> str:

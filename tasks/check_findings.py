@@ -46,7 +46,7 @@ def no_room(indexes: list[Relation]) -> Iterator[sdk.Finding]:
             severity=sdk.Severity.WARNING,
             cause="rebuild-no-room",
             subject="database",
-            evidence={"indexes": len(indexes), "bytes": sum(one.own_bytes or 0 for one in indexes)},
+            evidence={"indexes": len(indexes), "bytes": sum(one.rebuilds or 0 for one in indexes)},
             advice=f"they are damaged, and a rebuild needs up to {ROOM} times their size where indexes lie: make room",
         )
 

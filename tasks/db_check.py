@@ -13,7 +13,6 @@ from maintainer import sdk
 from tasks import check_findings as tell
 from tasks.check_facts import CheckFacts, Relation
 from tasks.reindex_facts import ROOM
-from tasks.reindex_facts import ROOM
 
 
 class CheckParams(sdk.Params):
@@ -68,7 +67,7 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
             return NO_AMCHECK.model_copy(update={"findings": findings})
         refusal = _not_now(params, facts, self.name) if broken else None
         rebuilds = () if refusal else (one for index in broken for one in _rebuild(index, params, facts))
-        due = _due_tonight([one for one in known if facts.statement(one)], params, facts)
+        due = _due_tonight([one for one in known if facts.can_check(one)], params, facts)
         steps = (*rebuilds, *(_check(chunk, facts) for chunk in _chunks(due)))
         if steps:
             return sdk.Steps(steps=steps, findings=findings)
@@ -85,7 +84,7 @@ def _said(known: tuple[Relation, ...], params: CheckParams, facts: CheckFacts) -
 
 def _is_to_be_rebuilt(one: Relation, facts: CheckFacts) -> bool:
     """Not where it may have been rebuilt already, and the check after that told nothing."""
-    if not one.may_be_rebuilt or facts.told_nothing(one.subject):
+    if one.rebuilds is None or facts.told_nothing(one.subject):
         return False
     return facts.is_damaged(one.subject) and facts.table_is_sound(one)
 
@@ -105,8 +104,8 @@ def _rebuild(index: Relation, params: CheckParams, facts: CheckFacts) -> Iterato
         action=sdk.Sql(text=f"REINDEX INDEX CONCURRENTLY {index.quoted}", settings=sdk.pace(facts.server[0])),
         risk=sdk.Risk.SLOWER,
         timeout=params.timeout,
-        works_on=index.own_bytes,
-        room=ROOM * (index.own_bytes or 0),
+        works_on=index.rebuilds,
+        room=ROOM * (index.rebuilds or 0),
     )
     yield step(
         title=f"check {index.quoted} once more",

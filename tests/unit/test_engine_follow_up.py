@@ -12,17 +12,8 @@ from maintainer.model.plan import Action, Sql
 from tests.fakes.fake_fleet import FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 
-TABLE = {
-    "schema": "public",
-    "name": "t",
-    "kind": "table",
-    "bytes": 8192,
-    "own_bytes": 8192,
-    "oid": 1,
-    "table": "t",
-    "permitted": True,
-}
-INDEX = {**TABLE, "name": "i", "kind": "index"}
+TABLE = {"quoted": '"public"."t"', "oid": 1, "bytes": 8192, "rebuilds": None, "table": None}
+INDEX = {"quoted": '"public"."i"', "oid": 2, "bytes": 16384, "rebuilds": 8192, "table": '"public"."t"'}
 DAMAGED = 'index "public"."i"'
 DONE = [
     ('check table "public"."t" and 1 more (0.0 MB)', "done"),
