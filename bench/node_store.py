@@ -5,7 +5,7 @@ import io
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from importlib.resources import files
@@ -20,6 +20,7 @@ from pydicom.data import get_testdata_file
 
 from maintainer.links.completed import Completed
 from maintainer.links.node_program import NodeProgram, zipapp_bytes
+from maintainer.links.store_telling import learning
 
 LONG_ENOUGH = timedelta(minutes=3)
 _AT_ONCE = 10_000
@@ -42,6 +43,12 @@ def ct_slices(rows: int, columns: int) -> Iterator[bytes]:
         yield written.getvalue()[:-8] + number.to_bytes(8, "little")
 
 
+def learn(program: NodeProgram, pages: Iterable[tuple[int, int, Sequence[dict[str, Any]]]]) -> None:
+    """Tell a node's ledger what an archive's index lists."""
+    for after, through, page in pages:
+        program.act("store-learn", {**learning("bench", after, through, page), "lost_share": 1.0}, LONG_ENOUGH)
+
+
 class NodeStore:
     """`paths` are the files of the store, `bytes` is what they hold."""
 
@@ -61,8 +68,8 @@ class NodeStore:
         lease = {"format": "maintainer.lease/1", "token": 1, "holder": _HOLDER, "released": None}
         (state / "lease.json").write_text(json.dumps(lease))
 
-    def _put(self, place: int, image: bytes) -> list[JsonValue]:
-        """Write an image where Orthanc would."""
+    def _put(self, place: int, image: bytes) -> dict[str, Any]:
+        """Write an image where Orthanc would; answers how an index lists it."""
         name = hashlib.sha256(image).hexdigest()
         path = f"{name[:2]}/{name[2:4]}/{name[:32]}"
         file = self.folder / path
@@ -70,14 +77,17 @@ class NodeStore:
         file.write_bytes(image)
         self.paths.append(file)
         self.bytes += len(image)
-        return [place + 1, path, len(image), "sha256", name, "dicom", None]
+        listed = {"key": place + 1, "path": path, "size": len(image), "algorithm": "sha256", "digest": name}
+        return {**listed, "kind": "dicom", "sop_instance_uid": None}
 
     def learn(self) -> None:
         """Tell the ledger what an archive's index would list."""
+        learn(self._program, self._pages())
+
+    def _pages(self) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
         for first in range(0, len(self._rows), _AT_ONCE):
-            page: list[JsonValue] = [*self._rows[first : first + _AT_ONCE]]
-            place: dict[str, JsonValue] = {"after": first, "through": first + len(page), "objects": page}
-            self._program.act("store-learn", {"night": "bench", **place, "lost_share": 1.0}, LONG_ENOUGH)
+            page = self._rows[first : first + _AT_ONCE]
+            yield first, first + len(page), page
 
     def read(self, threads: int) -> float:
         """Read all of it into the ledger, and answer how many seconds that took, by the program's own clock.

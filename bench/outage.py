@@ -17,7 +17,8 @@ from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
-from bench.table import Row, duration, not_measured, times_of_peer
+from bench.lab import on_lab
+from bench.table import Row, duration, times_of_peer
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
@@ -37,18 +38,11 @@ Look = tuple[float, bool]
 
 
 def rows(rounds: int = ROUNDS) -> Iterator[Row]:
-    from tests.lab.image import NoLabError  # noqa: PLC0415 (the lab is imported by this benchmark's own process alone)
-    from tests.lab.lab import Lab  # noqa: PLC0415 (see above)
+    yield from on_lab(NAME, lambda lab: measured(lab, rounds))
 
-    try:
-        lab = Lab.up()
-    except NoLabError as why:
-        yield not_measured(NAME, str(why))
-        return
-    try:
-        ours, bare = measure(lab, rounds)
-    finally:
-        lab.down()
+
+def measured(lab: "Lab", rounds: int) -> Iterator[Row]:
+    ours, bare = measure(lab, rounds)
     yield times_of_peer(NAME, ours, "systemctl restart", bare, at_most=TARGET)
 
 

@@ -23,9 +23,13 @@ from itertools import count
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, Any
 
-from bench.table import Row, duration, not_measured, times_of_peer
+from bench.lab import on_lab
+from bench.node_store import learn
+from bench.table import Row, duration, times_of_peer
+from maintainer.archives.register import product
 from maintainer.links.completed import Completed
 from maintainer.links.node_program import NodeProgram, zipapp_bytes
+from maintainer.links.store_index import index_of
 
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
@@ -37,10 +41,6 @@ RATE, PAUSE_ABOVE, OFF_BY, TARGET = 50_000_000, 1_000_000, 0.05, 1.2
 IMAGES, EVERY = 120, 0.05  # of a round; seconds from one small image to the next
 WARM_UP = 2.0  # seconds, after which the program reads
 NAME = "reading of a store in service"
-_LISTED = """
-SELECT id, left(uuid, 2) || '/' || substr(uuid, 3, 2) || '/' || uuid, compressedsize, compressedhash FROM attachedfiles
-WHERE filetype = 1 AND compressiontype = 1 ORDER BY id;
-"""
 _BY_STUDY = "1.2.840.10008.5.1.4.1.2.2.3"  # study root query/retrieve information model, GET
 _STUDY = "1.2.826.0.1.3680043.8.498.8"
 _SINCE = "2026-11-24T22:00:00Z"
@@ -50,22 +50,11 @@ Requests = Iterator[Callable[[], None]]
 
 
 def rows(rounds: int = ROUNDS) -> Iterator[Row]:
-    from tests.lab.image import NoLabError  # noqa: PLC0415 (the lab is imported by this benchmark's own process alone)
-    from tests.lab.lab import Lab  # noqa: PLC0415 (see above)
-
-    try:
-        lab = Lab.up()
-    except NoLabError as why:
-        yield not_measured(NAME, str(why))
-        return
-    try:
-        lab.load(SLICES, size=LARGE)
-        yield from measured(lab, rounds)
-    finally:
-        lab.down()
+    yield from on_lab(NAME, lambda lab: measured(lab, rounds))
 
 
 def measured(lab: "Lab", rounds: int) -> Iterator[Row]:
+    lab.load(SLICES, size=LARGE)
     node = lab.nodes[NODE]
     reading = Reading(node)
     speed = reading.speed()
@@ -231,11 +220,16 @@ class Reading:
         return self._program.act("store-read", request, timedelta(minutes=2))
 
     def _learn(self) -> int:
-        listed = [line.split("\t") for line in self._node.sql(_LISTED).splitlines()]
-        objects = [[int(key), path, int(size), "md5", digest, "dicom"] for key, path, size, digest in listed]
-        asked: dict[str, Any] = {"night": "bench", "after": 0, "through": objects[-1][0], "objects": objects}
-        self._program.act("store-learn", {**asked, "lost_share": 1.0}, timedelta(minutes=1))
-        return sum(int(size) for _, _, size, _ in listed)
+        """Let it learn what the archive's index lists; answers how many bytes that is."""
+        pages = list(index_of(product("orthanc"), self._rows).pages(0, None))
+        learn(self._program, pages)
+        return sum(row["size"] for _, _, page in pages for row in page)
+
+    def _rows(self, text: str, parameters: dict[str, Any]) -> Any:
+        """Ask as the product does, of an index that only the node itself reaches."""
+        listed = text % parameters
+        found = self._node.sql(f"SELECT coalesce(json_agg(found), '[]') FROM (\n{listed}\n) AS found")  # noqa: S608 (the product's own query)
+        return json.loads(found)
 
     def _run(self, command: str, text: bytes, timeout: timedelta) -> Completed:
         argv = self._node.argv("sh", "-c", command)

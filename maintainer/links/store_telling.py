@@ -105,15 +105,20 @@ class Telling:
             first = end
 
     def _tell(self, after: int, through: int, page: Sequence[dict[str, Any]]) -> None:
-        objects: list[JsonValue] = [
-            [*(row[column] for column in _COLUMNS), _of_uid(row["sop_instance_uid"])] for row in page
-        ]
-        request: dict[str, JsonValue] = {"night": self.action.night, "after": after, "through": through}
-        answer = self.act("store-learn", {**request, "objects": objects, "lost_share": self.action.lost_share})
+        told = learning(self.action.night, after, through, page)
+        answer = self.act("store-learn", {**told, "lost_share": self.action.lost_share})
         for what in self.counts:
             self.counts[what] += answer[what]
         if answer["lost"]:
             raise AnotherIndex
+
+
+def learning(night: str, after: int, through: int, page: Sequence[dict[str, Any]]) -> dict[str, JsonValue]:
+    """Say what the index lists between two keys, as `store-learn` takes it."""
+    objects: list[JsonValue] = [
+        [*(row[column] for column in _COLUMNS), _of_uid(row["sop_instance_uid"])] for row in page
+    ]
+    return {"night": night, "after": after, "through": through, "objects": objects}
 
 
 def _of_uid(uid: str | None) -> str | None:
