@@ -13,8 +13,7 @@ PAUSES = (60.0, 120.0, 240.0)
 class Breathing:
     """How long to pause before the next step of a task, and what to tell of it, once."""
 
-    def __init__(self, node: str) -> None:
-        self._node = node
+    def __init__(self) -> None:
         self._pauses = 0
         self._told = False
 
@@ -26,7 +25,7 @@ class Breathing:
         self._pauses += 1
         return PAUSES[min(self._pauses, len(PAUSES)) - 1]
 
-    def found(self, reports: Sequence[StepReport]) -> list[Finding]:
+    def found(self, node: str, reports: Sequence[StepReport]) -> list[Finding]:
         slower = next(((one, times) for one in reports if (times := _slower_times(one))), None)
         if slower is None or self._told:
             return []
@@ -36,7 +35,7 @@ class Breathing:
             Finding(
                 severity=Severity.WARNING,
                 cause="clinic-slowed",
-                subject=self._node,
+                subject=node,
                 evidence={"times": times, "during": step.title},
                 advice="its statements took so many times as long as they use to while this ran; the run pauses before"
                 " the next step when that is so: give the task a quieter window, or the server a faster disk",

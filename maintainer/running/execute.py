@@ -57,7 +57,7 @@ class Executor:
         self._observer, self._actor, self._crew, self._boot = observer, actor, crew, boot
         self._log_error: LogError | None = None
         self._gave_way: list[tuple[Step, ...]] = []
-        self._breathing = Breathing(assignment.node)
+        self._breathing = Breathing()
 
     def perform(self, steps: tuple[Step, ...]) -> Grave | None:
         """Perform the steps; answers after what this node must be left alone, if there was anything.
@@ -99,7 +99,7 @@ class Executor:
         return None
 
     def _let_breathe(self, reports: Sequence[StepReport], *, more: bool) -> None:
-        self.findings += self._breathing.found(reports)
+        self.findings += self._breathing.found(self.assignment.node, reports)
         seconds = self._breathing.pause_after(reports)
         if more and seconds:
             self._crew.waited(self.assignment, seconds)
