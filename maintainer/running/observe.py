@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from maintainer.errors import CouldNotLook, LinkLost, MaintainerError, NodeUnreachable
 from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Answer, Finding, Unseen
-from maintainer.model.task import AnyTask, Assignment, Observation, Openings, Question, asks_the_node
+from maintainer.model.task import AnyTask, Assignment, Observation, Openings, Question, SqlQuery, asks_the_node
 from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import facts_of
 from maintainer.running.accepted import with_accepted
@@ -41,10 +41,11 @@ class Eyes(NamedTuple):
 
     def look_at_all(self, assignments: Sequence[Assignment], observer: Observer) -> Iterator[Answer]:
         """Look for several tasks of one node, as of one moment: nothing may be done there before the last answer."""
-        planned = [one for each in assignments for one in self._observations(each)]
-        one_look = OneLook(observer, planned, self.clock)
-        for assignment in assignments:
+        planned = [self._observations(each) for each in assignments]
+        one_look = OneLook(observer, [one for each in planned for one in each], self.clock)
+        for position, assignment in enumerate(assignments, start=1):
             yield self._look(assignment, one_look)
+            one_look.forget_rows([one for each in planned[position:] for one in each])
 
     def _observations(self, assignment: Assignment) -> tuple[Observation, ...]:
         """What a task will ask; nothing of one that is broken, which says so when its turn comes."""
@@ -150,6 +151,10 @@ class OneLook:
             answers, at = self._observer.together(new), self._clock()
             self._seen += [(one, answer, at) for one, answer in zip(new, answers, strict=True)]
         return [self._answer(one) for one in observations]
+
+    def forget_rows(self, wanted: Sequence[Observation]) -> None:
+        """Let go of what queries answered that nobody will ask for any more: it may be much."""
+        self._seen = [each for each in self._seen if not isinstance(each[0], SqlQuery) or each[0] in wanted]
 
     def as_of(self, questions: Iterable[Question]) -> datetime:
         """When the oldest of the answers to these was had: much may have been asked since, for other tasks."""

@@ -94,3 +94,15 @@ def test_an_age_is_that_of_the_moment_when_it_was_asked(tmp_path: Path) -> None:
     assert [entry.answer.kind for entry in night.plan().entries] == ["nothing"] * 3
     assert night.now > NOW
     assert [entry.answer.kind for entry in night.plan().entries] == ["nothing", "nothing", "steps"]
+
+
+def test_what_nobody_will_ask_for_any_more_is_let_go() -> None:
+    """The rows of a query may be many; what a later task asks is still asked once."""
+    node, later = FakeNode(), SqlQuery(text="SELECT 2")
+    look = OneLook(node, [], lambda: NOW)
+    for question in (QUERY, later, SERVICES):
+        look.observe(question)
+    look.forget_rows([later])
+    for question in (later, SERVICES, QUERY):
+        look.observe(question)
+    assert node.requests == [[QUERY], [later], [SERVICES], [QUERY]]
