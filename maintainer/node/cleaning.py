@@ -8,9 +8,8 @@ import contextlib
 import os
 import stat
 import time
-from collections import Counter
+from collections import Counter, namedtuple
 from fnmatch import fnmatchcase
-from typing import NamedTuple, Tuple
 
 from maintainer.node import folders
 from maintainer.node.envelope import Refused, mapping
@@ -20,14 +19,10 @@ MAX_ENTRIES = 1000000
 MAX_DEPTH = 64
 
 
-class Found(NamedTuple):
-    """A due file in an open folder, whose path below the root is `parts`."""
+class Found(namedtuple("Found", ["folder", "parts", "name", "status", "age"])):
+    """A due file in an open folder, whose path below the root is `parts`; `age` in seconds."""
 
-    folder: int
-    parts: Tuple[str, ...]
-    name: str
-    status: os.stat_result
-    age: float
+    __slots__ = ()
 
 
 class Problem(Exception):

@@ -5,17 +5,16 @@ import select
 import signal
 import subprocess
 import time
-from typing import NamedTuple
+from collections import namedtuple
 
 MAX_OUTPUT = 4096
 _TO_END_BY_ITSELF = 2.0
 
 
-class Result(NamedTuple):
+class Result(namedtuple("Result", ["status", "output"])):
     """`status` is None when the command did not end in time and was ended."""
 
-    status: object
-    output: str
+    __slots__ = ()
 
 
 def run(argv, seconds, environment=None, *, keep_output=True):

@@ -6,7 +6,6 @@ Answers {root: {"files", "bytes", "oldest_age_seconds", "skipped", "quarantined_
 
 import os
 import stat
-from typing import Any, Dict
 
 from maintainer.node import cleaning, folders, quarantine
 from maintainer.node.envelope import Refused, mapping
@@ -31,7 +30,7 @@ def run(request, policy, deadline):
 
 
 def _look(root, store, deadline):
-    answer: Dict[str, Any] = dict.fromkeys(_NUMBERS, 0)
+    answer: "dict[str, object]" = dict.fromkeys(_NUMBERS, 0)
     answer.update(skipped={}, more=False, problem="")
     try:
         with folders.closing(cleaning.open_root(root, store)) as folder:

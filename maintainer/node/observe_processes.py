@@ -10,7 +10,6 @@ Source: proc_pid_maps(5), proc_pid_status(5), cgroups(7).
 
 import os
 import re
-from typing import Any, Dict, List
 
 from maintainer.node import services
 from maintainer.node.policy import Unit
@@ -30,7 +29,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9._+-]{1,100}\Z")
 def run(request, policy, deadline):
     if request:
         raise ValueError("processes takes no request")
-    found: Dict[str, Any] = {}
+    found: "dict[str, object]" = {}
     for name in sorted(policy.services):
         state = services.seen(policy.services[name], deadline.left())
         if state.state == services.RUNNING and state.pid:
@@ -73,7 +72,7 @@ def _of_group(unit, main):
 
 
 def _with_children(pid):
-    found: List[int] = []
+    found: "list[int]" = []
     waiting = [pid]
     while waiting and len(found) < MAX_PROCESSES:
         found.append(waiting.pop())

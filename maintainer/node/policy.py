@@ -1,7 +1,7 @@
 """What may be touched on this node. It comes with the request and is checked again here: the node has the last word."""
 
+from collections import namedtuple
 from fnmatch import fnmatchcase
-from typing import NamedTuple, Tuple
 
 from maintainer.node.envelope import BadRequest, Refused, mapping, name, number, text, texts
 from maintainer.node.store import Store
@@ -12,32 +12,24 @@ _YEAR = 366 * 86400
 _UNIT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.@-")
 
 
-class Unit(NamedTuple):
+class Unit(namedtuple("Unit", ["unit", "timeout_seconds"])):
     """A service that systemd keeps."""
 
-    unit: str
-    timeout_seconds: float
+    __slots__ = ()
 
 
-class Commands(NamedTuple):
-    """A service with commands of its own; `status` ends with 0 for running and 3 for stopped."""
+class Commands(namedtuple("Commands", ["start", "stop", "status", "pid_file", "timeout_seconds"])):
+    """A service with argument lists of its own; `status` ends with 0 for running and 3 for stopped."""
 
-    start: Tuple[str, ...]
-    stop: Tuple[str, ...]
-    status: Tuple[str, ...]
-    pid_file: str
-    timeout_seconds: float
+    __slots__ = ()
 
 
-class Root(NamedTuple):
+class Root(
+    namedtuple("Root", ["name", "path", "patterns", "older_than_seconds", "age_by", "keep_quarantined_seconds"])
+):
     """A folder that may be cleaned."""
 
-    name: str
-    path: str
-    patterns: Tuple[str, ...]
-    older_than_seconds: float
-    age_by: str
-    keep_quarantined_seconds: float
+    __slots__ = ()
 
 
 class Policy:

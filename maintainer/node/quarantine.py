@@ -11,7 +11,7 @@ import re
 import stat
 import time
 from calendar import timegm
-from typing import NamedTuple
+from collections import namedtuple
 
 from maintainer.node import folders
 from maintainer.node.cleaning import QUARANTINE
@@ -25,11 +25,10 @@ _STAMP_LENGTH = 16
 _MOST_IN_A_SECOND = 1000
 
 
-class Batch(NamedTuple):
+class Batch(namedtuple("Batch", ["name", "moved_at"])):
     """One folder of the quarantine; `moved_at` in seconds since the epoch, infinite when it is not known."""
 
-    name: str
-    moved_at: float
+    __slots__ = ()
 
 
 def open_quarantine(folder):

@@ -3,8 +3,8 @@
 import os
 import stat
 import time
+from collections import namedtuple
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
 
 from maintainer.node import commands
 from maintainer.node.policy import Unit
@@ -21,20 +21,16 @@ _SILENT = "systemctl did not answer"
 _SEEN: "dict[object, State]" = {}
 
 
-class State(NamedTuple):
+class State(namedtuple("State", ["state", "pid", "started_at", "detail"])):
     """`started_at` as an instant in UTC, ISO 8601; None where it cannot be told."""
 
-    state: str
-    pid: object
-    started_at: object
-    detail: str
+    __slots__ = ()
 
 
-class Process(NamedTuple):
-    """A process that lives."""
+class Process(namedtuple("Process", ["pid", "started_at"])):
+    """A process that lives; `started_at` is a datetime in UTC."""
 
-    pid: int
-    started_at: datetime
+    __slots__ = ()
 
 
 def state_of(service, seconds):

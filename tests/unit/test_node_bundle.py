@@ -41,6 +41,12 @@ def test_only_what_the_asked_programs_load_travels() -> None:
     assert len(bundle(program, ["services", "cleanup"])) < len(program)
 
 
+def test_a_look_does_without_typing() -> None:
+    """Loading it takes a node longer than all of our own modules."""
+    looked = members(bundle(zipapp_bytes([files("tasks.node")]), ["services", "processes", "cleanup"]))
+    assert not [name for name, source in looked.items() if name.endswith(".py") and b"typing" in source]
+
+
 def test_what_is_imported_anywhere_in_a_program_travels(tmp_path: Path) -> None:
     """Also by a function, by a module that another one imports, and under its whole name."""
     (tmp_path / "observe_third.py").write_text("def run(request, policy, deadline):\n    from tasks.node import near\n")
