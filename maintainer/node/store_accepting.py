@@ -8,7 +8,6 @@ from maintainer.node.store_reading import Reading
 from maintainer.node.store_rows import NEVER, UNKNOWN, UNREAD
 
 _ONE = "WHERE key = ?"
-GONE = "missing"
 
 
 class Accepting(Reading):
@@ -29,12 +28,12 @@ class Accepting(Reading):
         return super()._next()
 
     def _keep(self, row, reading):
-        judged = judge(row, reading)
-        if not judged.word or self._accepted.get(row.key) != (judged.word, judged.evidence.get("sha256")):
+        word = self._accepted.get(row.key)
+        if word is None or word != _as_told(judge(row, reading)):
             super()._keep(row, reading)
             return
         self.accepted += 1
-        if judged.word == GONE:
+        if reading.trouble[0]:
             forget(self._opened, [row.key])
         else:
             # As if it had just come: its structure was never looked at.
@@ -44,3 +43,7 @@ class Accepting(Reading):
         kind = OTHER if reading.header.why == "not-dicom" else DICOM
         name, size, form, proof = replace(self._opened, row.key, row.path, reading.size, kind)
         return Row(row.key, name, size, form, proof, NEVER, UNKNOWN, UNREAD, None)
+
+
+def _as_told(judged):
+    return judged.word, judged.evidence.get("sha256")

@@ -12,7 +12,8 @@ from maintainer.model.plan import Answer, AsFound, Finding, Step, Steps, VerifyS
 from maintainer.running.acknowledged import content
 from maintainer.running.store_findings import StoreFinding
 
-_MISSING, _OTHER_CONTENT = "missing", {"size", "bit-rot", "modified"}
+_MISSING = "missing"
+_ACCEPTABLE = {_MISSING, "size", "bit-rot", "modified"}
 
 
 def check_acceptable(inventory: Inventory, about: Iterable[StoreFinding]) -> None:
@@ -27,7 +28,7 @@ def check_acceptable(inventory: Inventory, about: Iterable[StoreFinding]) -> Non
             why = f"the archive's index on {one.node} says what {name} should be"
             raise UsageError(why, hint="leave --accept out; what the archive itself deletes or replaces is not told")
         verdict = _verdict(one.finding)
-        if verdict not in {_MISSING, *_OTHER_CONTENT}:
+        if verdict not in _ACCEPTABLE:
             why = f"{name} is not otherwise than it was: what is found of it ({one.finding.cause}) would be found again"
             why = f"nobody could read what {name} has become" if verdict == "unreadable" else why
             raise UsageError(why, hint="leave --accept out")
@@ -46,8 +47,9 @@ def with_accepted(answer: Answer, findings: Iterable[Finding]) -> Answer:
 
 def _words(findings: Iterable[Finding]) -> Iterator[AsFound]:
     for one in findings:
-        if one.indexed_as is not None and one.acknowledged is not None and one.acknowledged.accepted:
-            yield AsFound(key=one.indexed_as, verdict=_verdict(one), sha256=content(one))
+        word, verdict = one.acknowledged, _verdict(one)
+        if one.indexed_as is not None and word is not None and word.accepted and verdict in _ACCEPTABLE:
+            yield AsFound(key=one.indexed_as, verdict=verdict, sha256=content(one))
 
 
 def _verdict(finding: Finding) -> str:
