@@ -31,6 +31,7 @@ FOR_ALL = {
     "client_connection_check_interval": "1s",  # stops what nobody waits for any more
     "idle_in_transaction_session_timeout": "1min",
     "idle_session_timeout": "12h",
+    "transaction_timeout": "0",  # a server's own for its clients would end a long vacuum
 }
 
 E = TypeVar("E", bound=MaintainerError)

@@ -2,7 +2,15 @@
 -- Needs: CONNECT. An index is read with its table, a table with its TOAST table. Catalogs and TOAST tables are checked too;
 -- what holds nothing is not. Temporary relations belong to their sessions, and what is not logged cannot be read on a standby.
 -- There may be fifty thousand: few columns. Indexes of catalogs and TOAST tables are never rebuilt concurrently.
-WITH heap AS MATERIALIZED (
+-- What somebody has to himself is left out: to learn its size would be to wait for him, with all the others.
+WITH his AS MATERIALIZED (
+    SELECT l.relation AS oid
+    FROM pg_locks AS l
+    JOIN pg_database AS d ON d.oid = l.database
+    WHERE d.datname = current_database()
+      AND l.mode = 'AccessExclusiveLock'
+      AND l.relation IS NOT NULL
+), heap AS MATERIALIZED (
     SELECT c.oid, c.relnamespace, c.relname, c.relowner, c.reltoastrelid, pg_relation_size(c.oid) AS bytes
     FROM pg_class AS c
     JOIN pg_am AS a ON a.oid = c.relam
@@ -10,6 +18,7 @@ WITH heap AS MATERIALIZED (
       AND a.amname = 'heap'
       AND c.relpersistence <> 't'
       AND (c.relpersistence = 'p' OR NOT pg_is_in_recovery())
+      AND c.oid <> ALL (ARRAY(SELECT oid FROM his))
 ), schema AS MATERIALIZED (
     SELECT oid,
            '"' || replace(nspname, '"', '""') || '".' AS prefix,
@@ -37,6 +46,7 @@ WITH heap AS MATERIALIZED (
     WHERE a.amname = 'btree'
       AND i.indisvalid
       AND i.indisready
+      AND c.oid <> ALL (ARRAY(SELECT oid FROM his))
 )
 SELECT n.quoted, n.oid::bigint AS oid, n.bytes + coalesce(t.bytes, 0) AS bytes, NULL::bigint AS rebuilds, NULL AS table
 FROM named AS n

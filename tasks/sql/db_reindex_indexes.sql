@@ -2,7 +2,8 @@
 -- PostgreSQL 12 to 18.
 -- Needs: pg_monitor, to see where the server's files lie, and whether somebody builds an index at this moment.
 -- The filenode is another after each rebuild. Indexes of TOAST tables, of temporary tables and of partitioned ones
--- themselves are left out, and those of exclusion constraints, which cannot be rebuilt concurrently.
+-- themselves are left out, and those of exclusion constraints, which cannot be rebuilt concurrently. So is what somebody
+-- has to himself: to learn its size would be to wait for him, with all the others.
 SELECT n.nspname AS schema,
        c.relname AS name,
        t.relname AS table,
@@ -35,6 +36,11 @@ WHERE c.relkind = 'i'
   AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
   AND NOT i.indisexclusion
+  AND c.oid <> ALL (ARRAY(SELECT l.relation
+                          FROM pg_locks AS l
+                          WHERE l.mode = 'AccessExclusiveLock'
+                            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                            AND l.relation IS NOT NULL))
   AND a.amname IN ('btree', 'hash', 'gist', 'gin', 'spgist')
   AND (pg_relation_size(c.oid) >= %(smallest)s OR NOT i.indisvalid)
 ORDER BY bytes DESC

@@ -52,6 +52,17 @@ def test_everything_is_checked_and_sound(postgres: Postgres, ask: Ask) -> None:
             session.execute(text.encode(), binary=True)
 
 
+@pytest.mark.fault(36)
+def test_what_somebody_has_to_himself_hides_no_other(postgres: Postgres, ask: Ask) -> None:
+    """The look does not wait for it, and is not lost by it; its time comes when it is free."""
+    postgres.sql("CREATE TABLE his AS SELECT n FROM generate_series(1, 100) AS n", "CREATE INDEX his_n ON his (n)")
+    with postgres.session("REINDEX TABLE his", "LOCK TABLE his"):
+        wanted = statements(decided(DbCheck(), ask))
+    assert 'table "public"."part"' in wanted
+    assert not [subject for subject in wanted if '"his' in subject]
+    assert {'table "public"."his"', 'index "public"."his_n"'} <= statements(decided(DbCheck(), ask)).keys()
+
+
 def test_a_table_is_read_with_its_toast_table(postgres: Postgres, ask: Ask) -> None:
     """What lies beside the table is read for it as well; an index is compared with the table alone."""
     postgres.sql(

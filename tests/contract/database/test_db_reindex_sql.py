@@ -69,6 +69,16 @@ def test_every_kind_of_index(postgres: Postgres, ask: Ask) -> None:
     assert ask(sdk.SqlQuery(text=PLACES)) == [{"path": seen[ODD]["place"]}]
 
 
+@pytest.mark.fault(36)
+def test_an_index_that_somebody_has_to_himself_hides_no_other(postgres: Postgres, ask: Ask) -> None:
+    """As while it is rebuilt without CONCURRENTLY: the look does not wait for it, and is not lost by it."""
+    with postgres.session("REINDEX INDEX his_n"):
+        seen = indexes(ask)
+    assert ODD in seen
+    assert "his_n" not in seen
+    assert "his_n" in indexes(ask)
+
+
 def test_a_bloated_index_is_found_rebuilt_and_its_gain_recorded(postgres: Postgres, ask: Ask) -> None:
     """Only the bloated one is due; afterwards it is another build, which is not due, and what it gained is known."""
     first = decided(DbReindex(), ask, **SMALL)
