@@ -5,33 +5,26 @@ from importlib.resources import files
 from pydantic import Field, JsonValue
 
 from maintainer.archives import product_of
-from maintainer.model.inventory import CleanupRoot, Node, Role
-from maintainer.model.plan import (
+from maintainer.model.action import (
     CHECKED_AT,
     DAMAGE,
     TRIED_AT,
     Action,
     CheckRelations,
     Damage,
-    Decision,
     Drain,
-    Finding,
-    Measurement,
     NodeOperation,
-    Nothing,
     ProveService,
     Reboot,
-    Refuse,
     RelationCheck,
     RestartServices,
-    Risk,
     Setting,
-    Severity,
     Sql,
-    Step,
-    Steps,
     VerifyStore,
 )
+from maintainer.model.finding import Finding, Measurement, Severity
+from maintainer.model.inventory import CleanupRoot, Node, Role
+from maintainer.model.plan import Decision, Nothing, Refuse, Risk, Step, Steps
 from maintainer.model.service import CommandService, UnitService
 from maintainer.model.task import (
     Deviant,

@@ -10,7 +10,7 @@ from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Intervention, Kind, Record
 from maintainer.intervention_log.run_lock import RunLock
 from maintainer.intervention_log.snapshots import Snapshots
-from maintainer.model.plan import Acknowledged
+from maintainer.model.finding import Acknowledged
 from maintainer.running.accepted import check_acceptable
 from maintainer.running.store_findings import open_about, stores
 from maintainer.running.verdicts import acknowledge, settle, thaw

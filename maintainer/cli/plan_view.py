@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from maintainer.cli.output import Card, show_cards, show_table
-from maintainer.model.plan import Answer, Entry, Finding, Plan, Refuse, Step, Steps, Unseen
+from maintainer.model.finding import Finding
+from maintainer.model.plan import Answer, Entry, Plan, Refuse, Step, Steps, Unseen
 from maintainer.model.values import about, counted
 from maintainer.running.recorder import summary
 

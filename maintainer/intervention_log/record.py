@@ -14,7 +14,8 @@ from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, Valid
 from pydantic_core import to_json
 
 from maintainer.errors import LogError
-from maintainer.model.plan import Finding, Risk
+from maintainer.model.finding import Finding
+from maintainer.model.plan import Risk
 from maintainer.model.values import Value
 
 EndingWord = Literal["done", "failed", "unknown", "not-run"]

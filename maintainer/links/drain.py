@@ -9,8 +9,8 @@ from pydantic import JsonValue
 
 from maintainer.errors import CouldNotLook, StillInUse
 from maintainer.links.deadline import Deadline
+from maintainer.model.action import Drain
 from maintainer.model.inventory import Node
-from maintainer.model.plan import Drain
 from maintainer.model.task import NodeQuery, Observation
 
 BETWEEN_LOOKS = 1.0

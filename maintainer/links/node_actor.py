@@ -14,7 +14,7 @@ from maintainer.links.outage import Outage
 from maintainer.links.reboot import reboot
 from maintainer.links.relation_check import check_relations
 from maintainer.links.store_ledger import verify
-from maintainer.model.plan import (
+from maintainer.model.action import (
     Action,
     CheckRelations,
     Drain,

@@ -17,7 +17,7 @@ from maintainer.links.postgres_leftovers import Rebuild, rebuilt_index
 from maintainer.links.postgres_session import FOR_ALL, LOCK_WITHIN, Session, explained, milliseconds, set_known
 from maintainer.links.postgres_wal import WalMeter
 from maintainer.links.postgres_watch import Watch, WatchingSession
-from maintainer.model.plan import Setting
+from maintainer.model.action import Setting
 from maintainer.model.progress import Tell, to_nobody
 
 _CONCURRENTLY = re.compile(r"\s*(?:REINDEX|CREATE|DROP)\b[^\"';]*\bCONCURRENTLY\b", re.IGNORECASE)

@@ -10,7 +10,7 @@ import psycopg
 
 from maintainer.errors import ActionFailed, MaintainerError
 from maintainer.links.postgres_acting import ActingSession
-from maintainer.model.plan import Damage
+from maintainer.model.action import Damage
 
 _FOUND = {"XX001": Damage.UNREADABLE, "XX002": Damage.INCONSISTENT, "58030": Damage.UNREADABLE}
 """data_corrupted: a page does not fit its checksum, or a table its own rules; index_corrupted; io_error: the disk does

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from maintainer.errors import CouldNotLook, GaveWay, LinkLost, MaintainerError
 from maintainer.links.node_link import NodeLink
 from maintainer.links.postgres_check import CheckingSession, InTrouble, SaysNothing
-from maintainer.model.plan import CHECKED_AT, DAMAGE, TRIED_AT, Damage, Measurement, RelationCheck
+from maintainer.model.action import CHECKED_AT, DAMAGE, TRIED_AT, Damage, RelationCheck
+from maintainer.model.finding import Measurement
 
 _LEAST = timedelta(seconds=1)
 

@@ -20,7 +20,7 @@ from maintainer.links.operation import Cancelled, carry_out
 from maintainer.links.store_index import PAGE, Arrived, Rows, index_of
 from maintainer.links.store_suspects import Suspects
 from maintainer.links.store_telling import AnotherIndex, Ask, Telling
-from maintainer.model.plan import VerifyStore
+from maintainer.model.action import VerifyStore
 
 ASKED_AGAIN = 200
 """So many deviating objects are looked up one by one in the index, in case the archive has just replaced them."""

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from maintainer.links.deadline import Deadline
 from maintainer.links.store_index import Index, Sums
-from maintainer.model.plan import VerifyStore
+from maintainer.model.action import VerifyStore
 
 Ask = Callable[[str, dict[str, JsonValue]], Any]
 

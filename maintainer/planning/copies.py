@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import JsonValue
 
-from maintainer.model.plan import Finding
+from maintainer.model.finding import Finding
 
 Answer = Literal["good", "sound", "unproven", "damaged", "not-read", "not-listed"]
 Copy = Answer | Literal["waits", "not-asked"]

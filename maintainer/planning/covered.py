@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Self
 
-from maintainer.model.plan import Measurement
+from maintainer.model.finding import Measurement
 from maintainer.model.values import Duration, Value
 from maintainer.planning.coverage import Coverage
 

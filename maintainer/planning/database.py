@@ -5,7 +5,8 @@ from datetime import timedelta
 from importlib.resources import files
 from typing import Literal
 
-from maintainer.model.plan import Refuse, Setting, Step
+from maintainer.model.action import Setting
+from maintainer.model.plan import Refuse, Step
 from maintainer.model.task import Seen, SqlQuery
 from maintainer.model.values import write_duration
 

@@ -5,8 +5,10 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from maintainer.model.action import Drain
+from maintainer.model.finding import Finding, Severity
 from maintainer.model.inventory import Node
-from maintainer.model.plan import Drain, Finding, Refuse, Risk, Severity, Step
+from maintainer.model.plan import Refuse, Risk, Step
 from maintainer.model.probes import probes
 from maintainer.model.task import Observation, Params, Seen
 from maintainer.model.values import Duration, TimeLimit

@@ -3,7 +3,8 @@
 from itertools import groupby
 from typing import NamedTuple
 
-from maintainer.model.plan import Step, effect
+from maintainer.model.action import effect
+from maintainer.model.plan import Step
 
 
 class Replanned(NamedTuple):

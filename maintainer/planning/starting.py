@@ -1,6 +1,7 @@
 """What is left to do when a restart did not end well: start what is stopped, and stop nothing more."""
 
-from maintainer.model.plan import ProveService, RestartServices, Risk, Step
+from maintainer.model.action import ProveService, RestartServices
+from maintainer.model.plan import Risk, Step
 
 
 def only_starts(due: tuple[Step, ...]) -> tuple[Step, ...]:

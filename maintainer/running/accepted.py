@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from maintainer.archives.register import product
 from maintainer.errors import UsageError
+from maintainer.model.action import AsFound, VerifyStore
+from maintainer.model.finding import Finding
 from maintainer.model.inventory import Inventory
-from maintainer.model.plan import Answer, AsFound, Finding, Step, Steps, VerifyStore
+from maintainer.model.plan import Answer, Step, Steps
 from maintainer.running.acknowledged import content
 from maintainer.running.store_findings import StoreFinding
 

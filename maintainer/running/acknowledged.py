@@ -7,7 +7,7 @@ from typing import Self
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record, number
-from maintainer.model.plan import Acknowledged, Finding
+from maintainer.model.finding import Acknowledged, Finding
 
 _ACCEPTED = "accepted"
 _LONGEST_AGO = 10**10

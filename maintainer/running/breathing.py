@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from maintainer.model.finding import Finding, Severity
 from maintainer.model.outcome import Done
-from maintainer.model.plan import Finding, Severity
 from maintainer.running.report import StepReport
 
 PAUSES = (60.0, 120.0, 240.0)

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.intervention_log.record import Intervention, Record
+from maintainer.model.finding import Finding, Severity
 from maintainer.model.inventory import Inventory
-from maintainer.model.plan import Answer, Finding, Refuse, Risk, Severity, Steps
+from maintainer.model.plan import Answer, Refuse, Risk, Steps
 
 
 class Caution(NamedTuple):

@@ -12,8 +12,8 @@ import structlog
 
 from maintainer.archives.register import product
 from maintainer.errors import CouldNotLook
+from maintainer.model.finding import Finding
 from maintainer.model.inventory import Inventory
-from maintainer.model.plan import Finding
 from maintainer.model.task import Assignment, Observation, StoreCopies, StoreInstances
 from maintainer.planning.copies import ANSWERS, Copy, Told, with_copies, worth
 from maintainer.running.acknowledged import last_good

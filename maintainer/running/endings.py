@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from maintainer.model.action import Reboot, RestartServices, effect
 from maintainer.model.outcome import Ending, Failed, NotRun, Reason, Unknown
-from maintainer.model.plan import Answer, Reboot, Refuse, RestartServices, Risk, Step, Steps, effect
+from maintainer.model.plan import Answer, Refuse, Risk, Step, Steps
 
 
 class Grave(NamedTuple):

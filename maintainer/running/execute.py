@@ -9,19 +9,10 @@ from itertools import groupby
 from pydantic import JsonValue, TypeAdapter
 
 from maintainer.errors import ActionFailed, CouldNotLook, GaveWay, LinkLost, LogError, NodeHeld, StillInUse
+from maintainer.model.action import Reboot, VerifyStore
+from maintainer.model.finding import Finding, Measurement
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Reason, Unknown
-from maintainer.model.plan import (
-    Answer,
-    Finding,
-    Measurement,
-    Reboot,
-    Refuse,
-    Risk,
-    Step,
-    Steps,
-    Unseen,
-    VerifyStore,
-)
+from maintainer.model.plan import Answer, Refuse, Risk, Step, Steps, Unseen
 from maintainer.model.progress import Progress
 from maintainer.model.task import Assignment
 from maintainer.planning.replan import replan

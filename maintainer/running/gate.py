@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from threading import Event
 
 from maintainer.intervention_log.log import InterventionLog
+from maintainer.model.action import ProveService, Reboot, RestartServices
 from maintainer.model.inventory import Inventory
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import ProveService, Reboot, Refuse, RestartServices, Risk, Step
+from maintainer.model.plan import Refuse, Risk, Step
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
 from maintainer.planning.admission import ClockWatch, PartnerProof, admit, partner_guard

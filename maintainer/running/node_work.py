@@ -9,8 +9,9 @@ import structlog
 from maintainer.errors import ActionFailed, CouldNotLook, LogError, MaintainerError
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.record import Kind
+from maintainer.model.finding import Finding
 from maintainer.model.outcome import Failed, Reason
-from maintainer.model.plan import Answer, Finding, Refuse, Step, Unseen
+from maintainer.model.plan import Answer, Refuse, Step, Unseen
 from maintainer.model.task import Assignment
 from maintainer.planning.planner import resting
 from maintainer.planning.replan import replan

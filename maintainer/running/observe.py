@@ -9,8 +9,9 @@ import structlog
 from pydantic import JsonValue
 
 from maintainer.errors import CouldNotLook, LinkLost, MaintainerError, NodeUnreachable
+from maintainer.model.finding import Finding
 from maintainer.model.inventory import Inventory
-from maintainer.model.plan import Answer, Finding, Unseen
+from maintainer.model.plan import Answer, Unseen
 from maintainer.model.task import AnyTask, Assignment, Observation, Openings, Question, SqlQuery, asks_the_node
 from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import facts_of

@@ -3,8 +3,8 @@
 import time
 
 from maintainer.errors import CouldNotLook
+from maintainer.model.finding import Finding, Severity
 from maintainer.model.inventory import Inventory, Node
-from maintainer.model.plan import Finding, Severity
 from maintainer.model.probes import silence
 from maintainer.planning.admission import PartnerProof
 from maintainer.running.checkup import greet

@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from maintainer.errors import CouldNotLook
-from maintainer.model.plan import Action
+from maintainer.model.action import Action
 from maintainer.model.progress import Tell, to_nobody
 from maintainer.model.task import Observation
 

@@ -7,8 +7,9 @@ from typing import Any
 
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record
+from maintainer.model.finding import Finding, Measurement
 from maintainer.model.outcome import Done, Ending, Failed, NotRun, Unknown
-from maintainer.model.plan import Answer, Finding, Measurement, Nothing, Refuse, Step, Steps, Unseen
+from maintainer.model.plan import Answer, Nothing, Refuse, Step, Steps, Unseen
 from maintainer.model.task import Assignment
 from maintainer.model.window import Occurrence
 

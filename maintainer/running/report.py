@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Literal
 
 from maintainer.errors import Exit
+from maintainer.model.finding import Finding, Severity
 from maintainer.model.outcome import Ending, Failed, NotRun, Reason, Unknown
-from maintainer.model.plan import Answer, Finding, Plan, Refuse, Severity, Step, Unseen
+from maintainer.model.plan import Answer, Plan, Refuse, Step, Unseen
 from maintainer.model.values import Name, Value
 
 REFUSING = {

@@ -8,7 +8,7 @@ from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.intervention_log.record import Kind, Record, number
-from maintainer.model.plan import Finding
+from maintainer.model.finding import Finding
 from maintainer.model.task import Assignment
 from maintainer.model.values import Name, Value
 from maintainer.planning.covered import WITHIN, Covered

@@ -8,7 +8,7 @@ from maintainer.errors import UsageError
 from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record
-from maintainer.model.plan import Finding
+from maintainer.model.finding import Finding
 from maintainer.model.task import Assignment
 from maintainer.model.values import Name, Value
 from maintainer.running.acknowledged import Acknowledgements, last_good

@@ -8,7 +8,7 @@ from typing import Literal
 from maintainer.errors import UsageError
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record
-from maintainer.model.plan import Acknowledged
+from maintainer.model.finding import Acknowledged
 from maintainer.running.store_findings import TASK, StoreFinding
 
 

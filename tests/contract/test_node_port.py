@@ -9,7 +9,7 @@ import pytest
 
 from maintainer.app import Maintainer, load
 from maintainer.errors import ActionFailed, CouldNotLook
-from maintainer.model.plan import NodeOperation, ProveService, RestartServices, Sql
+from maintainer.model.action import NodeOperation, ProveService, RestartServices, Sql
 from maintainer.model.task import NodeQuery, Probe, Recorded, SqlQuery
 from maintainer.running.ports import Actor, Observer
 from tasks.db_vacuum import TABLES

@@ -16,7 +16,7 @@ import pytest
 
 from maintainer.app import Maintainer, load
 from maintainer.errors import NodeHeld
-from maintainer.model.plan import NodeOperation, RestartServices, Sql
+from maintainer.model.action import NodeOperation, RestartServices, Sql
 from maintainer.practice.service import Service
 from tests.e2e.driver import Controller, controller, endings, finished, steps
 from tests.practice_fixture import Practice

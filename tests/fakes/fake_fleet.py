@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from maintainer.errors import ActionFailed, CouldNotLook, NodeHeld, StillInUse
-from maintainer.model.plan import (
+from maintainer.model.action import (
     CHECKED_AT,
     DAMAGE,
     Action,

@@ -7,19 +7,10 @@ from typing import Any
 import pytest
 
 from maintainer.errors import UsageError
-from maintainer.model.plan import (
-    Acknowledged,
-    AsFound,
-    Finding,
-    NodeOperation,
-    Nothing,
-    Risk,
-    Severity,
-    Step,
-    Steps,
-    VerifyStore,
-)
-from maintainer.model.plan import effect as effect_of
+from maintainer.model.action import AsFound, NodeOperation, VerifyStore
+from maintainer.model.action import effect as effect_of
+from maintainer.model.finding import Acknowledged, Finding, Severity
+from maintainer.model.plan import Nothing, Risk, Step, Steps
 from maintainer.running.accepted import check_acceptable, with_accepted
 
 NIGHT = VerifyStore(night="n", quota=1, rate=None, threads=1, pause_above=1, grace=timedelta(days=1), lost_share=0.01)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maintainer.model.action import ProveService, RestartServices, Sql
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import ProveService, RestartServices, Risk, Sql, Step
+from maintainer.model.plan import Risk, Step
 from maintainer.model.window import Occurrence
 from maintainer.planning.admission import ClockWatch, PartnerProof, admit
 

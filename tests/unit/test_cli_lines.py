@@ -8,7 +8,8 @@ from click.shell_completion import ShellComplete
 
 from maintainer.cli.live import Lines, LiveView
 from maintainer.cli.root import cli
-from maintainer.model.plan import NodeOperation, Risk, Step
+from maintainer.model.action import NodeOperation
+from maintainer.model.plan import Risk, Step
 from maintainer.model.progress import Progress
 from maintainer.running.events import StepProgress, StepStarted
 from tests.unit.inventory_texts import GOOD

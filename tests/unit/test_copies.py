@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from maintainer.errors import CouldNotLook
-from maintainer.model.plan import Acknowledged, Finding, Severity
+from maintainer.model.finding import Acknowledged, Finding, Severity
 from maintainer.model.task import Observation, StoreCopies, StoreInstances
 from maintainer.model.window import Occurrence
 from maintainer.planning.copies import Told, told_in

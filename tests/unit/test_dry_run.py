@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from maintainer.errors import Exit, LinkLost
-from maintainer.model.plan import Action
+from maintainer.model.action import Action
 from maintainer.running.report import exit_of_plan
 from tests.fakes.fake_fleet import FakeNode
 from tests.unit.engine_bench import one_node

@@ -9,8 +9,9 @@ import pytest
 from maintainer.errors import ActionFailed, Exit, LinkLost, LogError
 from maintainer.intervention_log.journal import Journal
 from maintainer.intervention_log.record import Kind
+from maintainer.model.action import Action, ProveService, RestartServices, Sql
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import Action, ProveService, RestartServices, Sql, Unseen
+from maintainer.model.plan import Unseen
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 

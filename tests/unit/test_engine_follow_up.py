@@ -7,8 +7,8 @@ import pytest
 
 from maintainer.errors import ActionFailed, Exit, GaveWay
 from maintainer.intervention_log.record import Kind
+from maintainer.model.action import Action, Sql
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import Action, Sql
 from tests.fakes.fake_fleet import FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 

@@ -8,9 +8,10 @@ import pytest
 from maintainer.cli.live import told
 from maintainer.cli.plan_view import show_plan
 from maintainer.intervention_log.record import Kind
+from maintainer.model.action import Sql
 from maintainer.model.forecast import Forecast
 from maintainer.model.outcome import Done
-from maintainer.model.plan import Risk, Sql, Step
+from maintainer.model.plan import Risk, Step
 from maintainer.planning.forecast import Past, forecast
 from tests.unit.engine_bench import Night
 from tests.unit.test_engine_told_gain import INDEX, night_of

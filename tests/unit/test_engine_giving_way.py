@@ -6,8 +6,8 @@ from pathlib import Path
 
 from maintainer.errors import Exit, GaveWay
 from maintainer.intervention_log.record import Kind
+from maintainer.model.action import Action, Sql
 from maintainer.model.outcome import Done, NotRun, Reason
-from maintainer.model.plan import Action, Sql
 from maintainer.running.execute import AGAIN_AFTER
 from tests.fakes.fake_fleet import FakeNode
 from tests.unit.engine_bench import Night, endings, one_node

@@ -12,8 +12,9 @@ from maintainer.errors import ActionFailed, CouldNotLook, Exit, LinkLost, LogErr
 from maintainer.intervention_log.controller_id import controller_id
 from maintainer.intervention_log.journal import Journal
 from maintainer.intervention_log.record import Kind
+from maintainer.model.action import Action, NodeOperation, RestartServices, Sql
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import Action, NodeOperation, Refuse, RestartServices, Sql, Unseen
+from maintainer.model.plan import Refuse, Unseen
 from maintainer.running import partners
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
 from tests.unit.engine_bench import Night, endings, one_node

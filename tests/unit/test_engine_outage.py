@@ -9,8 +9,9 @@ import pytest
 
 from maintainer.errors import ActionFailed, Exit, LinkLost
 from maintainer.intervention_log.record import Kind
+from maintainer.model.action import Action, Drain, ProveService, Reboot, RestartServices, Sql
 from maintainer.model.outcome import NotRun, Reason, Unknown
-from maintainer.model.plan import Action, Drain, Plan, ProveService, Reboot, RestartServices, Risk, Sql, Step
+from maintainer.model.plan import Plan, Risk, Step
 from maintainer.planning.starting import only_starts
 from maintainer.running import partners
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode

@@ -5,7 +5,7 @@ from typing import Any
 
 from maintainer.cli.live import told
 from maintainer.intervention_log.record import Kind
-from maintainer.model.plan import Action, Sql
+from maintainer.model.action import Action, Sql
 from tests.fakes.fake_fleet import FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maintainer.model.plan import Risk, Sql, Step
+from maintainer.model.action import Sql
+from maintainer.model.plan import Risk, Step
 from maintainer.planning.forecast import predicted
 
 STEP = Step(

@@ -7,19 +7,10 @@ from typing import Any
 import pytest
 
 from maintainer.errors import CouldNotLook
+from maintainer.model.action import ProveService, VerifyStore
+from maintainer.model.finding import Finding, Measurement, Severity
 from maintainer.model.outcome import Done, Unknown
-from maintainer.model.plan import (
-    Answer,
-    Finding,
-    Measurement,
-    Nothing,
-    ProveService,
-    Refuse,
-    Risk,
-    Severity,
-    Step,
-    VerifyStore,
-)
+from maintainer.model.plan import Answer, Nothing, Refuse, Risk, Step
 from maintainer.running.execute import Executor
 
 MINUTE = timedelta(minutes=1)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from maintainer.archives import names, product
+from maintainer.model.finding import Severity
 from maintainer.model.inventory import Node
-from maintainer.model.plan import Severity
 from maintainer.model.task import SqlQuery
 from tasks.dicom_integrity import DicomIntegrity
 from tasks.integrity_facts import IntegrityParams

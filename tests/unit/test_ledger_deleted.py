@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from maintainer.links.store_ledger import _Night
-from maintainer.model.plan import VerifyStore
+from maintainer.model.action import VerifyStore
 
 ACTION = VerifyStore(
     night="2026-11-24T22:00:00Z",

@@ -9,7 +9,7 @@ import pytest
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, NodeHeld
 from maintainer.links.store_ledger import _Night, seen
-from maintainer.model.plan import VerifyStore
+from maintainer.model.action import VerifyStore
 
 ACTION = VerifyStore(
     night="2026-11-24T22:00:00Z",

@@ -9,8 +9,10 @@ import pytest
 from maintainer.errors import ActionFailed, Exit, LinkLost
 from maintainer.intervention_log.open_ends import OpenEnds
 from maintainer.intervention_log.record import Intervention, Kind, Record, write_time
+from maintainer.model.action import Action, ProveService, RestartServices, Sql
+from maintainer.model.finding import Severity
 from maintainer.model.outcome import NotRun, Reason
-from maintainer.model.plan import Action, Plan, ProveService, RestartServices, Risk, Severity, Sql
+from maintainer.model.plan import Plan, Risk
 from maintainer.running.caution import caution
 from maintainer.running.report import RunReport, exit_of_plan
 from maintainer.running.verdicts import settle, thaw

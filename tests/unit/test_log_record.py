@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from maintainer.intervention_log import chain
 from maintainer.intervention_log.record import Intervention, Kind, Record, bounded, clip, printable, read_record
-from maintainer.model.plan import Finding, Severity
+from maintainer.model.finding import Finding, Severity
 
 PLACE = {"seq": 1, "prev": chain.NO_HASH, "time": "2024-03-01T22:00:00.000000Z", "origin": "site-a"}
 TEXTS = ("run", "actor", "node", "task", "subject", "step", "title", "plan", "window", "reason", "error", "text")

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from maintainer.errors import PlanFileError, UsageError
 from maintainer.links.plan_file import read_plan, write_plan
-from maintainer.model.plan import Entry, Plan, RestartServices, Risk, Step, Steps
+from maintainer.model.action import RestartServices
+from maintainer.model.plan import Entry, Plan, Risk, Step, Steps
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PLAN = Plan(site="s", inventory="i", made_at=NOW, expires_at=NOW + timedelta(hours=12), entries=())

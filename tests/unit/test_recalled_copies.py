@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from maintainer.intervention_log.log import InterventionLog
-from maintainer.model.plan import Finding, Nothing, Severity
+from maintainer.model.finding import Finding, Severity
+from maintainer.model.plan import Nothing
 from maintainer.model.task import Assignment, Params
 from maintainer.planning.copies import Told, with_copies
 from maintainer.running.recalled_copies import recall

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from maintainer.model.plan import Measurement
+from maintainer.model.finding import Measurement
 from tasks.reindex_density import measured, to_measure
 from tasks.reindex_facts import DENSITY, MEASURED_AT, MEASURED_BUILD, MEASURED_ROWS, Index, ReindexFacts
 

@@ -4,7 +4,8 @@ import datetime as dt
 
 import pytest
 
-from maintainer.model.plan import Action, Drain, NodeOperation, RestartServices, Risk, Sql, Step
+from maintainer.model.action import Action, Drain, NodeOperation, RestartServices, Sql
+from maintainer.model.plan import Risk, Step
 from maintainer.planning.replan import replan
 
 

@@ -10,7 +10,8 @@ from pydantic import JsonValue
 from maintainer.errors import UsageError
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind
-from maintainer.model.plan import Acknowledged, Answer, Finding, Measurement, Nothing, Refuse, Severity, Unseen
+from maintainer.model.finding import Acknowledged, Finding, Measurement, Severity
+from maintainer.model.plan import Answer, Nothing, Refuse, Unseen
 from maintainer.model.task import Assignment, Params
 from maintainer.planning.covered import Covered
 from maintainer.running.acknowledged import Acknowledgements

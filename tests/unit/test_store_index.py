@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from maintainer.links import store_index, store_ledger
 from maintainer.links.store_index import Index
-from maintainer.model.plan import VerifyStore
+from maintainer.model.action import VerifyStore
 
 ACTION = VerifyStore(
     night="2026-11-24T22:00:00Z",

@@ -7,8 +7,8 @@ from typing import Any
 from maintainer.archives import ArchiveProduct, product_of
 from maintainer.links.node_program import NodeProgram
 from maintainer.links.store_ledger import seen, verify
+from maintainer.model.action import VerifyStore
 from maintainer.model.inventory import Node
-from maintainer.model.plan import VerifyStore
 from tests.contract.archives.dcm4chee import ON_NODE, TO_DELETE, image, put_metadata, store, write
 from tests.contract.archives.index import Index
 from tests.contract.node.own_node import OwnNode, hold

@@ -12,8 +12,8 @@ import pytest
 
 from maintainer.archives import ArchiveProduct, product_of
 from maintainer.links.node_program import NodeProgram
+from maintainer.model.action import AsFound
 from maintainer.model.inventory import Node, Store
-from maintainer.model.plan import AsFound
 from tests.contract.archives.dcm4chee import image, write
 from tests.contract.archives.test_archive_ledger import deviations, night
 from tests.contract.node.own_node import OwnNode, hold, interpreters, manifest

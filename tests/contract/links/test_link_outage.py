@@ -15,7 +15,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # (p
 
 from maintainer.app import Maintainer, load
 from maintainer.errors import ActionFailed, StillInUse
-from maintainer.model.plan import Action, Drain, ProveService, Reboot, RestartServices
+from maintainer.model.action import Action, Drain, ProveService, Reboot, RestartServices
 from maintainer.model.task import NodeQuery, Probe
 from maintainer.running.ports import Actor, Observer
 from tests.practice_fixture import Practice

@@ -14,8 +14,8 @@ from maintainer.errors import GaveWay, LinkLost
 from maintainer.links.postgres_check import CheckingSession, InTrouble, SaysNothing
 from maintainer.links.relation_check import check_relations
 from maintainer.links.tunnel import Tunnel
+from maintainer.model.action import CHECKED_AT, DAMAGE, TRIED_AT, Damage, RelationCheck
 from maintainer.model.inventory import Database
-from maintainer.model.plan import CHECKED_AT, DAMAGE, TRIED_AT, Damage, RelationCheck
 from tests.contract.links.postgres_server import Postgres
 
 PLENTY = timedelta(seconds=60)

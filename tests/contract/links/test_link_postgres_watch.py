@@ -17,8 +17,8 @@ from maintainer.links import postgres_watch
 from maintainer.links.postgres_acting import ActingSession
 from maintainer.links.ssh import SshLink
 from maintainer.links.tunnel import Tunnel
+from maintainer.model.action import Setting
 from maintainer.model.inventory import Database, SecretFile
-from maintainer.model.plan import Setting
 from maintainer.model.progress import Progress
 from tests.contract.links import postgres_server
 from tests.contract.links.postgres_server import PASSWORD, Postgres
