@@ -5,6 +5,7 @@ import io
 import json
 import os
 import subprocess
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -71,7 +72,7 @@ class NodeStore:
     def _put(self, place: int, image: bytes) -> dict[str, Any]:
         """Write an image where Orthanc would; answers how an index lists it."""
         name = hashlib.sha256(image).hexdigest()
-        path = f"{name[:2]}/{name[2:4]}/{name[:32]}"
+        path = f"{name[:2]}/{name[2:4]}/{uuid.UUID(name[:32])}"
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(image)
