@@ -72,6 +72,12 @@ class Drift(sdk.Seen):
         return f"index {sdk.quoted(self.schema_, self.index)}"
 
 
+class Place(sdk.Seen):
+    """Where indexes lie."""
+
+    path: str | None = sdk.Field(description="none: the role may not know it")
+
+
 class CheckFacts(sdk.Facts):
     relations: tuple[Relation, ...]
     functions: tuple[Function, ...]
@@ -84,6 +90,7 @@ class CheckFacts(sdk.Facts):
     damage: Record
     checked_at: Record
     tried_at: Record = {}
+    places: tuple[Place, ...] | None = sdk.Field(None, description="asked before a rebuild")
     room: dict[str, Room] = sdk.Field({}, description="by place; asked before a rebuild, less what cannot be told")
 
     @cached_property

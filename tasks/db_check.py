@@ -48,7 +48,11 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
         }
 
     def observe_more(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> Mapping[str, sdk.Question]:
-        return {"room": sdk.Room(text=PLACES)} if any(_is_to_be_rebuilt(one, facts) for one in facts.relations) else {}
+        if not any(_is_to_be_rebuilt(one, facts) for one in facts.relations):
+            return {}
+        if facts.places is None:
+            return {"places": sdk.SqlQuery(text=PLACES)}
+        return {"room": sdk.Room(paths=tuple(one.path for one in facts.places if one.path))}
 
     def plan(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> sdk.Decision:
         known = tuple(one for one in facts.relations if one.bytes is not None)
@@ -216,5 +220,5 @@ CHECKSUMS = sdk.sql_file("tasks", "db_check_checksums.sql")
 COLLATIONS = sdk.sql_file("tasks", "db_check_collations.sql")
 DEFAULT = sdk.sql_file("tasks", "db_check_default_collation.sql")
 FUNCTIONS = sdk.sql_file("tasks", "db_check_functions.sql")
-PLACES = sdk.sql_file("tasks", "db_reindex_places.sql")
+PLACES = sdk.sql_file("tasks", "db_check_places.sql")
 RELATIONS = sdk.sql_file("tasks", "db_check_relations.sql")

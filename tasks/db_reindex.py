@@ -83,7 +83,9 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             these = ",".join(str(index.oid) for index in wanted)
             query = sdk.SqlQuery(text=DENSITIES, parameters={"indexes": f"{{{these}}}"}, calls="pgstatindex(regclass)")
             return {"density": query}
-        return {"room": sdk.Room(text=PLACES)} if _bloated(judged, params, facts) else {}
+        bloated = _bloated(judged, params, facts)
+        places = {index.place for index in judged if index.subject in bloated and index.place}
+        return {"room": sdk.Room(paths=tuple(sorted(places)))} if bloated else {}
 
     def plan(self, node: sdk.Node, params: ReindexParams, facts: ReindexFacts) -> sdk.Decision:
         valid = [index for index in facts.indexes if index.valid]
@@ -281,5 +283,4 @@ NO_ROOM = sdk.Refuse(
 )
 DENSITIES = sdk.sql_file("tasks", "db_reindex_density.sql")
 INDEXES = sdk.sql_file("tasks", "db_reindex_indexes.sql")
-PLACES = sdk.sql_file("tasks", "db_reindex_places.sql")
 REPLICAS = sdk.sql_file("tasks", "db_reindex_replicas.sql")

@@ -70,7 +70,7 @@ class DbSettings(sdk.Task[SettingsParams, SettingsFacts]):
     ) -> Mapping[str, sdk.Observation]:
         oids = " ".join(str(table.oid) for table in settings_bloat.turns(facts, params.measure_up_to))
         more: dict[str, sdk.Observation] = {
-            "room": sdk.Room(text=PLACES),
+            "room": sdk.Room(paths=tuple(place.path for place in facts.places if place.path)),
             "wal": sdk.SqlQuery(text=WAL, calls="pg_ls_waldir()"),
         }
         if oids:

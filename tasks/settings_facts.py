@@ -3,6 +3,7 @@
 from typing import Literal
 
 from maintainer import sdk
+from tasks.reindex_facts import Replica, Room
 
 BLOAT, MEASURED_AT = "table-bloat", "table-measured-at"
 """By table and filenode: the share that is free or dead, and when that was measured, in seconds since 1970."""
@@ -63,12 +64,6 @@ class Lock(sdk.Seen):
         return f"table {sdk.quoted(self.schema_, self.name)}" if self.schema_ and self.name else "database"
 
 
-class Replica(sdk.Seen):
-    kind: Literal["standby", "slot"]
-    name: str
-    behind_bytes: float | None
-
-
 class Table(Named):
     """A table that is large enough to be judged. `changes`: rows updated or deleted since that is counted."""
 
@@ -104,11 +99,6 @@ class Place(sdk.Seen):
     kind: Literal["tablespace", "wal"]
     name: str
     path: str | None = sdk.Field(description="none: the role may not know it")
-
-
-class Room(sdk.Seen):
-    free_bytes: int
-    total_bytes: int
 
 
 class Wal(sdk.Seen):

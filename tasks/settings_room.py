@@ -6,7 +6,8 @@ Source: PostgreSQL manual, "WAL Configuration" and "Disk Full Failure".
 from collections.abc import Iterator
 
 from maintainer import sdk
-from tasks.settings_facts import Place, Room, SettingsFacts
+from tasks.reindex_facts import Room
+from tasks.settings_facts import Place, SettingsFacts
 
 
 def findings(facts: SettingsFacts, least: float) -> Iterator[sdk.Finding]:

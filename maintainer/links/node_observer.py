@@ -102,8 +102,10 @@ class NodeObserver:
 
     def _alone(self, observation: Observation) -> JsonValue:  # noqa: PLR0911 (one for each kind of observation)
         match observation:
-            case SqlQuery() | Room():
-                return self._of_database(observation)
+            case SqlQuery():
+                return self._query(observation)
+            case Room():
+                return room(self._link, observation, QUERY_TIME)
             case Probe(by=by):
                 return self._probe(by)
             case StoreScan():
@@ -118,9 +120,6 @@ class NodeObserver:
                 return cast(JsonValue, self._history(self._link.name, measurement))
             case NodeQuery():
                 raise ValueError("it travels with the others")
-
-    def _of_database(self, asked: SqlQuery | Room) -> JsonValue:
-        return room(self._link, asked, QUERY_TIME) if isinstance(asked, Room) else self._query(asked)
 
     def _query(self, query: SqlQuery) -> JsonValue:
         session = self._link.reading()

@@ -13,13 +13,11 @@ def room(link: NodeLink, asked: Room, timeout: timedelta) -> JsonValue:
     """Answer by path; nothing of a database on another machine.
 
     Raises:
-        CouldNotLook: the database did not answer, or the node's own program, as one of an earlier version does not.
+        CouldNotLook: the node's own program did not answer, as one of an earlier version does not.
     """
-    rows = link.reading().rows(asked.text, asked.parameters, timeout)
-    paths: list[JsonValue] = [row["path"] for row in rows if row["path"]]
-    if not paths or not _is_here(link.database.host):
+    if not asked.paths or not _is_here(link.database.host):
         return {}
-    return link.program().observe("room", {"paths": paths}, timeout)
+    return link.program().observe("room", {"paths": [*asked.paths]}, timeout)
 
 
 def _is_here(host: str) -> bool:

@@ -110,15 +110,14 @@ class Recorded(Value):
 
 
 class Room(Value):
-    """How much room there is where a database's files lie. The query answers a column `path`, for each place.
+    """How much room there is at these places, where a database's files lie.
 
     Answers `{path: {"free_bytes", "total_bytes"}}`. What cannot be told is left out: a database on another machine than
     the node, or a path that is not there, as where the server runs in a container.
     """
 
     kind: Literal["room"] = "room"
-    text: str
-    parameters: dict[str, int | float | str] = {}
+    paths: tuple[str, ...]
 
 
 Observation = SqlQuery | Room | NodeQuery | Probe | StoreScan | StoreLedger | StoreInstances | StoreCopies | Recorded

@@ -29,7 +29,15 @@ from maintainer.model.task import NodeQuery, Observation, Probe, Recorded, Room,
 
 HELLO = {"hostname": "fake", "machine_id_sha256": None, "python": "3.11.2", "user": "m", "mounts": []}
 YOUNG = {"age": 9, "multixact_age": 0, "never_analyzed": False, "of_the_system": False, "permitted": True}
-NOTHING_OF = ("checksum_failures", "collversion", "datfrozenxid", "pg_prepared", "pgstatindex", "pg_stat_replication")
+NOTHING_OF = (
+    "reltablespace",
+    "checksum_failures",
+    "collversion",
+    "datfrozenxid",
+    "pg_prepared",
+    "pgstatindex",
+    "pg_stat_replication",
+)
 """What no node in memory has anything of, by a word of the query for it."""
 NOW = datetime(2026, 3, 1, 23, 0, tzinfo=UTC)
 

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from maintainer import sdk
-from tasks.db_reindex import DENSITIES, INDEXES, PLACES, REPLICAS, DbReindex
+from tasks.db_check import PLACES
+from tasks.db_reindex import DENSITIES, INDEXES, REPLICAS, DbReindex
 from tests.contract.database.conftest import ODD, Ask, another, decided
 from tests.contract.links.postgres_server import Postgres
 
