@@ -58,7 +58,8 @@ class Listing:
         self.skipped: "Counter[str]" = Counter()
         self.more, self.young = False, 0
         self._store, self._deadline, self._limit = store, deadline, limit
-        self._youngest = time.time() - grace
+        now = time.time()
+        self._youngest, self._latest = now - grace, now + grace
         self._text = 0
 
     def add_folder(self, folder, prefix, after, depth):
@@ -121,7 +122,8 @@ class Listing:
             return "symlink" if stat.S_ISLNK(status.st_mode) else "special"
         if not self._store.is_object(name):
             return "not-object"
-        return "young" if status.st_ctime > self._youngest else ""
+        # What lies further ahead was written while the clock was, and would stay young for as long as it was ahead.
+        return "young" if self._youngest < status.st_ctime <= self._latest else ""
 
 
 def _is_text(name):

@@ -16,7 +16,7 @@ def run(request, policy, _deadline):
     mapping(request, "request", ("limit",))
     limit = int(number(request["limit"], "limit", 1, 20000))
     with ledger.to_read(ledger.path_of(policy)) as opened:
-        if opened is None:
+        if opened is None or ledger.is_older(opened):
             return {"objects": [], "strays": []}
         rows = opened.execute(_OBJECTS, (limit,))
         objects = [[key, path_of(name), ledger.word_of(verdict)] for key, name, verdict in rows]

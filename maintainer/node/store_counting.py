@@ -14,7 +14,7 @@ SELECT began, sum(objects), sum(bytes) FROM tally JOIN turns ON number = looked
 GROUP BY number HAVING sum(objects) > 0 ORDER BY number DESC
 """
 _WHOLE = "SELECT coalesce(sum(objects), 0), coalesce(sum(bytes), 0) FROM tally"
-_SUMS = "SELECT count(*), sum(key), sum(size) FROM objects WHERE key >= ? AND key < ?"
+_SUMS = "SELECT count(*), sum(key - ?), sum(size) FROM objects WHERE key >= ? AND key < ?"
 
 
 def whole(opened):
@@ -57,7 +57,9 @@ def sums(opened, width, last_key):
     """Give [range, objects, sum of keys, sum of sizes] of each range of so many keys in which there are objects."""
     found = []
     for place in range(last_key // width + 1):
-        count, keys, size = ledger.first(opened, _SUMS, (place * width, (place + 1) * width))
+        start = place * width
+        # SQLite sums up within 64 bits, and an archive's keys may be large: only what is beyond the first is summed.
+        count, beyond, size = ledger.first(opened, _SUMS, (start, start, start + width))
         if count:
-            found.append([place, count, str(keys), size])
+            found.append([place, count, str(count * start + beyond), size])
     return found

@@ -43,7 +43,8 @@ def path_of(policy):
 
 @contextlib.contextmanager
 def to_read(path):
-    """Open it so that SQLite cannot write, beside it or anywhere else; gives None where there is none.
+    """Open it so that SQLite cannot write, beside it or anywhere else; gives None where there is none, or a file in
+    which nothing was ever written: the disk was full, or a run was killed just then.
 
     All that is read until this ends is of one moment: a run that commits meanwhile waits for it, as long as it would
     for another's write.
@@ -58,7 +59,7 @@ def to_read(path):
         return
     try:
         with contextlib.closing(_connected_to_read(path)) as opened:
-            yield opened
+            yield None if _is_empty(opened) else opened
     except sqlite3.OperationalError as error:
         if any(words in str(error) for words in _NOT_NOW):
             raise Failed("the ledger {} cannot be read: {}".format(path, error), _ASK_AGAIN) from error
@@ -107,7 +108,7 @@ def prepare(opened, store):
     opened.execute("PRAGMA synchronous = FULL")
     opened.execute("PRAGMA cache_size = -16000")
     opened.execute("BEGIN IMMEDIATE")
-    if _is_older(opened):
+    if is_older(opened):
         for (table,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
             opened.execute("DROP TABLE {}".format(table))
     if _is_empty(opened):
@@ -122,7 +123,7 @@ def prepare(opened, store):
 
 def trouble_with(opened, store):
     """Say in a word why it cannot be gone by, or nothing. Whoever writes begins one of an older layout anew."""
-    if _is_older(opened):
+    if is_older(opened):
         return OLDER
     if get(opened, "format") != FORMAT:
         return "another-format"
@@ -133,7 +134,7 @@ def _is_empty(opened):
     return not first(opened, "SELECT count(*) FROM sqlite_master")[0]
 
 
-def _is_older(opened):
+def is_older(opened):
     return not _is_empty(opened) and get(opened, "format") in _OLDER_FORMATS
 
 
