@@ -125,7 +125,7 @@ class NodeObserver:
         session = self._link.reading()
         if query.calls and not session.rows(CALLABLE, {"function": query.calls}, QUERY_TIME)[0]["callable"]:
             return []
-        return cast(JsonValue, session.rows(query.text, query.parameters, QUERY_TIME))
+        return cast(JsonValue, session.table(query.text, query.parameters, QUERY_TIME))
 
     def _probe(self, by: str) -> JsonValue:
         node = self._link.node

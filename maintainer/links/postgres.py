@@ -7,15 +7,15 @@ from itertools import islice
 from typing import Any
 
 import psycopg
-from pydantic_core import to_jsonable_python
+from psycopg.rows import tuple_row
 
 from maintainer.errors import CouldNotLook
 from maintainer.links.postgres_session import FOR_ALL, LOCK_WITHIN, Session, explained, milliseconds, set_known
+from maintainer.links.rows import Rows
 from maintainer.links.ssh import NoAnswer
 
 _AT_MOST_ROWS = 200_000
 _CHUNK_ROWS = 500
-_AS_IT_IS = frozenset({int, bool, type(None)})
 
 
 class ReadingSession(Session):
@@ -27,7 +27,13 @@ class ReadingSession(Session):
     def rows(
         self, text: str, parameters: Mapping[str, Any], timeout: timedelta, *, at_most: int = _AT_MOST_ROWS
     ) -> list[dict[str, Any]]:
-        """Run one query. Values are JSON's: numerics as float, times and intervals as ISO 8601 text.
+        """Run one query, as `table` does, that answers few rows: they are made at once."""
+        return [*self.table(text, parameters, timeout, at_most=at_most)]
+
+    def table(
+        self, text: str, parameters: Mapping[str, Any], timeout: timedelta, *, at_most: int = _AT_MOST_ROWS
+    ) -> Rows:
+        """Run one query, that may answer many rows.
 
         Raises:
             CouldNotLook: the database refuses, does not answer in time, or answers more than `at_most` rows.
@@ -65,27 +71,15 @@ class ReadingSession(Session):
             except psycopg.Error:
                 self._connection.close()
 
-    def _fetch(self, text: str, parameters: Mapping[str, Any], at_most: int) -> list[dict[str, Any]]:
+    def _fetch(self, text: str, parameters: Mapping[str, Any], at_most: int) -> Rows:
         """Read in chunks, so that a mistaken query cannot fill this machine's memory.
 
         Streaming uses the extended protocol, which takes one statement only.
         """
-        found: list[dict[str, Any]] = []
-        shared: dict[str, str] = {}
-        with self._connection.cursor() as cursor:
+        found, shared = Rows(), dict[Any, Any]()
+        with self._connection.cursor(row_factory=tuple_row) as cursor:
             stream: Any = cursor.stream(text.encode(), parameters or None, size=_CHUNK_ROWS)
             with contextlib.closing(stream):
                 while len(found) <= at_most and (chunk := list(islice(stream, _CHUNK_ROWS))):
-                    for row in chunk:
-                        _make_jsonable(row, shared)
-                    found += chunk
+                    found.add([column.name for column in cursor.description or ()], chunk, shared)
         return found
-
-
-def _make_jsonable(row: dict[str, Any], shared: dict[str, str]) -> None:
-    """Write values as JSON has them, and a text that comes in many rows once: there may be fifty thousand."""
-    for name, value in row.items():
-        if type(value) is str:
-            row[name] = shared.setdefault(value, value)
-        elif type(value) not in _AS_IT_IS:
-            row[name] = to_jsonable_python(value, fallback=str, inf_nan_mode="strings", bytes_mode="hex")
