@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.contract.node.ledger_nights import look, put, read, row
 from tests.contract.node.own_node import OwnNode
-from tests.contract.node.test_node_ledger import look, put, read, row
 
 COUNT = 60
 

@@ -22,8 +22,8 @@ from maintainer.node.envelope import Failed
 from maintainer.node.giving_way import OVER, GivingWay
 from maintainer.node.object_reading import Reader
 from maintainer.node.store import Store
+from tests.contract.node.ledger_nights import EVERYTHING, learn, look, put, read, row
 from tests.contract.node.own_node import OwnNode
-from tests.contract.node.test_node_ledger import EVERYTHING, learn, look, put, read, row
 
 MB = 1_000_000
 

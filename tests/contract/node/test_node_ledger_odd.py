@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from maintainer.node import deadline, observe_store_list, store
+from tests.contract.node.ledger_nights import deviations, learn, look, put, read, row
 from tests.contract.node.own_node import OwnNode
-from tests.contract.node.test_node_ledger import deviations, learn, look, put, read, row
 
 STORE: Any = store.Store
 DEADLINE: Any = deadline.Deadline

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom.data import get_testdata_file
 
 from maintainer.errors import CouldNotLook
+from tests.contract.node.images import IMAGE, image
 from tests.contract.node.own_node import OwnNode, manifest
-
-IMAGE = Path(str(get_testdata_file("CT_small.dcm", download=False))).read_bytes()
 
 UID = "1.3.6.1.4.1.5962.1.1.1.1.1.20040119072730.12322"
 
@@ -26,11 +24,6 @@ def store(own_node: OwnNode) -> OwnNode:
     for number in range(4):
         put(own_node, f"aa/{number}", image(number))
     return own_node
-
-
-def image(number: int) -> bytes:
-    """A sound image that differs from the others in its pixels."""
-    return IMAGE[:-8] + struct.pack("<Q", number)
 
 
 def put(node: OwnNode, path: str, content: bytes) -> None:

@@ -9,8 +9,8 @@ import pytest
 from maintainer.archives.register import product
 from maintainer.links.store_ledger import seen
 from tests.contract.node.hostile import EXPLICIT, HOSTILE, IMAGE, NAME, PIXELS, deflated, part_10
+from tests.contract.node.ledger_nights import learn, put, read, row, settle
 from tests.contract.node.own_node import OwnNode
-from tests.contract.node.test_node_ledger import learn, put, read, row, settle
 
 LIMIT, AFTER = 262_144, 4096
 
