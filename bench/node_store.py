@@ -13,7 +13,7 @@ from importlib.resources import files
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydicom
 from pydantic import JsonValue
@@ -25,23 +25,44 @@ from maintainer.links.store_telling import learning
 
 LONG_ENOUGH = timedelta(minutes=3)
 _AT_ONCE = 10_000
-_WRITTEN_AT_ONCE = 500
+_SLICES, _SERIES = 500, "10000000"
+"""Slices of a series, and what stands for the number of the series."""
 _NOW = "2026-11-24T22:00:00Z"
 _LEASE: dict[str, JsonValue] = {"controller": "c1", "run": "r1", "token": 1}
 _HOLDER = {"controller": "c1", "run": "r1", "who": "bench", "since": _NOW, "renewed": _NOW}
 
 
-def ct_slices(rows: int, columns: int) -> Iterator[bytes]:
-    """Make CT slices of so many pixels, with the elements of a real one, that differ in their last pixels."""
+class Image(NamedTuple):
+    uid: str
+    content: bytes
+
+
+def ct_slices(rows: int, columns: int) -> Iterator[Image]:
+    """Make CT slices of so many pixels, with the elements of a real one, series after series."""
     image = pydicom.dcmread(str(get_testdata_file("CT_small.dcm", download=False)))
     image.remove_private_tags()
     image.Rows, image.Columns = rows, columns
     image.PixelData = os.urandom(rows * columns * 2)
     del image.DataSetTrailingPadding
+    of_a_series = [_slice(image, place) for place in range(_SLICES)]
+    for number in count():
+        series, place = divmod(number, _SLICES)
+        uid, content = of_a_series[place]
+        own = f"{int(_SERIES) + series}"
+        content = content.replace(_SERIES.encode(), own.encode())
+        yield Image(uid.replace(_SERIES, own), content[:-8] + number.to_bytes(8, "little"))
+
+
+def _slice(image: pydicom.Dataset, place: int) -> Image:
+    """Write a slice of a series: what is said of its place is longer in one and shorter in another."""
+    uid = f"1.2.826.0.1.3680043.8.498.{_SERIES}.{place + 1}"
+    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = uid
+    image.InstanceNumber, image.SliceLocation = place + 1, round(-310.0 + 1.25 * place, 2)
+    image.ImagePositionPatient = [-158.1, -179.1, image.SliceLocation]
+    image.XRayTubeCurrent, image.ContentTime = 90 + place % 40, f"{102030 + place // 25}"
     written = io.BytesIO()
     image.save_as(written)
-    for number in count():
-        yield written.getvalue()[:-8] + number.to_bytes(8, "little")
+    return Image(uid, written.getvalue())
 
 
 def learn(program: NodeProgram, pages: Iterable[tuple[int, int, Sequence[dict[str, Any]]]]) -> None:
@@ -53,7 +74,7 @@ def learn(program: NodeProgram, pages: Iterable[tuple[int, int, Sequence[dict[st
 class NodeStore:
     """`paths` are the files of the store, `bytes` is what they hold."""
 
-    def __init__(self, base: Path, images: Iterator[bytes], number: int) -> None:
+    def __init__(self, base: Path, images: Iterator[Image], number: int) -> None:
         self.folder, self._home = base / "store", base / "home"
         policy = {"services": {}, "roots": {}, "store": str(self.folder), "not_objects": []}
         self._program = NodeProgram("here", self._run, policy, zipapp_bytes([files("tasks.node")]), lease=_LEASE)
@@ -69,17 +90,17 @@ class NodeStore:
         lease = {"format": "maintainer.lease/1", "token": 1, "holder": _HOLDER, "released": None}
         (state / "lease.json").write_text(json.dumps(lease))
 
-    def _put(self, place: int, image: bytes) -> dict[str, Any]:
+    def _put(self, place: int, image: Image) -> dict[str, Any]:
         """Write an image where Orthanc would; answers how an index lists it."""
-        name = hashlib.sha256(image).hexdigest()
+        name = hashlib.sha256(image.content).hexdigest()
         path = f"{name[:2]}/{name[2:4]}/{uuid.UUID(name[:32])}"
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(image)
+        file.write_bytes(image.content)
         self.paths.append(file)
-        self.bytes += len(image)
-        listed = {"key": place + 1, "path": path, "size": len(image), "algorithm": "sha256", "digest": name}
-        return {**listed, "kind": "dicom", "sop_instance_uid": None}
+        self.bytes += len(image.content)
+        listed = {"key": place + 1, "path": path, "size": len(image.content), "algorithm": "sha256", "digest": name}
+        return {**listed, "kind": "dicom", "sop_instance_uid": image.uid}
 
     def learn(self) -> None:
         """Tell the ledger what an archive's index would list."""
@@ -125,6 +146,6 @@ class NodeStore:
 
 
 @contextmanager
-def node_store(images: Iterator[bytes], number: int) -> Iterator[NodeStore]:
+def node_store(images: Iterator[Image], number: int) -> Iterator[NodeStore]:
     with TemporaryDirectory() as folder:
         yield NodeStore(Path(folder), images, number)

@@ -51,12 +51,8 @@ def examine(read, size):
     """Give the verdict on a file of `size` bytes; `read(offset, count)` gives a part of it, short only at its end."""
     window, walk = Window(read, size), None
     try:
-        syntax, offset = _meta(window)
-        if syntax in _DEFLATED:
-            inflated = Inflated(window, offset)
-            window, offset = Window(inflated.read, inflated.size), 0
-        walk = Walk(window, BIG if syntax == _BIG_ENDIAN else LITTLE, native=syntax in _NATIVE)
-        walk.run(offset, implicit=syntax in _IMPLICIT)
+        walk, offset = begun(window)
+        walk.run(offset)
         why, at = "", 0
     except Unsound as unsound:
         why, at = unsound.why, unsound.offset
@@ -64,7 +60,17 @@ def examine(read, size):
         why, at = "unreadable", window.start
     if walk is None:
         return Verdict(why, at)
-    return Verdict(why, at, walk.uid(), 0 if syntax in _DEFLATED else walk.pixels)
+    return Verdict(why, at, walk.uid(), walk.pixels if walk.window is window else 0)
+
+
+def begun(window, walking=Walk):
+    """Walk the file meta information; give the walk of the data set, and where it begins in the walk's window."""
+    syntax, offset = _meta(window)
+    if syntax in _DEFLATED:
+        inflated = Inflated(window, offset)
+        window, offset = Window(inflated.read, inflated.size), 0
+    order = BIG if syntax == _BIG_ENDIAN else LITTLE
+    return walking(window, order, native=syntax in _NATIVE, implicit=syntax in _IMPLICIT), offset
 
 
 def _meta(window):

@@ -28,7 +28,9 @@ _STOPS = PIXELS | {_ITEM, _ITEM_END, _SEQUENCE_END}
 _DELIMITERS = 0xFFFE
 _LETTERS = re.compile(rb"[A-Z]{2}\Z")
 _MOST_PADDING = 64 * 1024
-_NOTED_UP_TO = SHORTEST + 64
+NOTED = 64
+"""So many bytes are kept of a value at most."""
+_NOTED_UP_TO = SHORTEST + NOTED
 
 # What the walk is inside of: a data set, a sequence or encapsulated pixel data, each of undefined length.
 _DATA_SET, _SEQUENCE, _FRAGMENTS = "data set", "sequence", "fragments"
@@ -71,10 +73,13 @@ class _Level(NamedTuple):
 
 
 class Walk:
-    """`native` says whether pixel data of a defined length are as the image's description says, not compressed."""
+    """`native` says whether pixel data of a defined length are as the image's description says, not compressed.
 
-    def __init__(self, window, order, *, native):
-        self._window, self._order, self._native = window, order, native
+    `pixels` is where in the window those begin that it came to, or 0.
+    """
+
+    def __init__(self, window, order, *, native, implicit):
+        self.window, self._order, self._native, self._implicit = window, order, native, implicit
         self._stack = []
         self._steps = 0
         self._description = {}
@@ -84,13 +89,13 @@ class Walk:
         """The SOP instance UID, as far as the walk has come."""
         return self._description.get(SOP_INSTANCE_UID, b"").rstrip(b"\0 ")
 
-    def run(self, offset, implicit):
+    def run(self, offset):
         """Walk to the end of the file.
 
         Raises:
             Unsound: it is broken, or too large to be walked.
         """
-        self._enter_data_set(offset, self._window.size, delimited=False, implicit=implicit)
+        self._enter_data_set(offset, self.window.size, delimited=False, implicit=self._implicit)
         steps = {_DATA_SET: self._element, _SEQUENCE: self._item, _FRAGMENTS: self._fragment}
         while self._stack:
             level = self._stack[-1]
@@ -108,7 +113,7 @@ class Walk:
 
     def _plain_elements(self, offset, level):
         """Pass over elements as most are, as fast as can be; the first that is not is left to `_element` to judge."""
-        data, start = self._window.data, self._window.start
+        data, start = self.window.data, self.window.start
         place, end = offset - start, min(len(data), level.limit - start)
         if not 0 <= place <= end - SHORTEST:
             return offset
@@ -152,24 +157,24 @@ class Walk:
     def _leave(self, offset, level):
         if level.delimited:
             raise Unsound("unclosed", offset)
-        if offset > level.limit or self._window.bytes(offset, level.limit - offset).strip(b"\0"):
+        if offset > level.limit or self.window.bytes(offset, level.limit - offset).strip(b"\0"):
             raise Unsound("past-end", offset)
         self._stack.pop()
         return level.limit
 
     def _element(self, offset, level):
-        group, element, vr, length = self._window.unpack(self._order.explicit, offset, SHORTEST)
+        group, element, vr, length = self.window.unpack(self._order.explicit, offset, SHORTEST)
         value = offset + SHORTEST
         if group == _DELIMITERS and vr not in SHORT:
             return self._delimiter(offset, element)
         if not level.implicit and vr in LONG:
-            length = self._window.unpack(self._order.long, value, 4)[0]
+            length = self.window.unpack(self._order.long, value, 4)[0]
             value += 4
         elif level.implicit or vr not in SHORT:
             # pydicom's rule: some writers switch to implicit VR within a data set.
             if not level.implicit and b"AA" <= vr <= b"ZZ":
                 raise Unsound("bad-vr", offset)
-            vr, length = b"", self._window.unpack(self._order.implicit, offset, SHORTEST)[2]
+            vr, length = b"", self.window.unpack(self._order.implicit, offset, SHORTEST)[2]
         tag = group << 16 | element
         if tag in PIXELS and len(self._stack) == 1:
             self.pixels = value
@@ -183,7 +188,7 @@ class Walk:
     def _note(self, tag, value, length):
         """Keep what describes the image, and measure its pixel data, of a length that lies inside the file."""
         if tag in DESCRIPTION:
-            self._description[tag] = self._window.bytes(value, min(length, _NOTED_UP_TO - SHORTEST))
+            self._description[tag] = self.window.bytes(value, min(length, NOTED))
         elif tag in PIXELS and self._native:
             self._measure(value, length)
 
@@ -195,7 +200,7 @@ class Walk:
         padding = length - fitting[-1]
         if padding < 0:
             raise Unsound("pixels-too-short", value)
-        if padding > _MOST_PADDING or self._window.bytes(value + fitting[-1], padding).strip(b"\0"):
+        if padding > _MOST_PADDING or self.window.bytes(value + fitting[-1], padding).strip(b"\0"):
             raise Unsound("pixels-too-long", value)
 
     def _delimiter(self, offset, element):
@@ -233,7 +238,7 @@ class Walk:
         return self._end(offset + SHORTEST, length, level)
 
     def _tag_and_length(self, offset):
-        group, element, length = self._window.unpack(self._order.implicit, offset, SHORTEST)
+        group, element, length = self.window.unpack(self._order.implicit, offset, SHORTEST)
         return group << 16 | element, length
 
     def _end(self, value, length, level):
@@ -251,6 +256,6 @@ class Walk:
         """Enter a data set; its first VR tells whether it is implicit, whatever was announced (PS3.5, 6.2.2)."""
         if limit - value >= SHORTEST and (not implicit or not self._stack):
             # From its beginning: what is deflated is read forwards only.
-            implicit = not _LETTERS.match(self._window.bytes(value, SHORTEST), 4, 6)
+            implicit = not _LETTERS.match(self.window.bytes(value, SHORTEST), 4, 6)
         self._stack.append(_Level(_DATA_SET, limit, delimited, implicit))
         return value

@@ -11,6 +11,7 @@ import time
 from typing import Any, Dict, NamedTuple, Tuple
 
 from maintainer.node import dicom_header
+from maintainer.node.dicom_layout import Layouts
 from maintainer.node.dicom_window import Verdict
 from maintainer.node.object_opening import Buffers, Opened
 
@@ -67,7 +68,7 @@ class Reader:
 
     def __init__(self, store, top, deadline, pace=None):
         self._store, self._top, self._deadline, self._pace = store, top, deadline, pace
-        self._buffers = Buffers()
+        self._buffers, self._layouts = Buffers(), Layouts()
 
     def compare(self, indexed):
         """Give (bytes read, deviations), or None when the time was over first."""
@@ -135,8 +136,13 @@ class Reader:
             size += count
         digests = {algorithm: each.digest() for algorithm, each in hashers.items()}
         known = sound is not None and digests.get("sha256") == sound
-        header = _SOUND if known else _examine(opened, size, held)
+        header = _SOUND if known else self._examined(opened, size, held)
         return Reading(size, digests, first, header, status.st_mtime_ns)
+
+    def _examined(self, opened, size, held):
+        if held == size:
+            return self._layouts.examine(opened.buffer[:size])
+        return dicom_header.examine(lambda offset, count: os.pread(opened.descriptor, count, offset), size)
 
 
 class NotOpened:
@@ -147,12 +153,6 @@ class NotOpened:
 
     def drop(self):
         """Nothing is open."""
-
-
-def _examine(opened, size, held):
-    if held == size:
-        return dicom_header.examine(lambda offset, count: opened.buffer[offset : offset + count], size)
-    return dicom_header.examine(lambda offset, count: os.pread(opened.descriptor, count, offset), size)
 
 
 def _deviations(indexed, reading):

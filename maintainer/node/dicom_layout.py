@@ -1,0 +1,116 @@
+"""Structures that were found sound, known again at a glance: the slices of a series differ in their values alone.
+
+What the walk looks at to come to its verdict is the size of a file and some of its bytes: tags, VRs, lengths, and the
+values that describe the image. Another file that has the same there has the same verdict, by the same walk.
+"""
+
+from struct import Struct
+
+from maintainer.node import dicom_header
+from maintainer.node.dicom_image import SOP_INSTANCE_UID
+from maintainer.node.dicom_walk import NOTED, Walk
+from maintainer.node.dicom_window import Unsound, Verdict, Window
+
+_BEGINNING = slice(128, 144)
+"""What, beside its size, tells in which layouts it is worth looking: how long the file meta information is."""
+_SIBLINGS = 4
+"""Layouts that a beginning and a size have in common: longer here, shorter there."""
+_MOST = 256
+
+
+class Layouts:
+    """Examines files whose whole content is in memory, and keeps the layouts of so many as are worth it."""
+
+    def __init__(self):
+        self._known = {}
+
+    def examine(self, content):
+        """Give the verdict on a file, as `dicom_header.examine` gives it."""
+        key = (len(content), bytes(content[_BEGINNING]))
+        known = self._known.get(key)
+        for layout in known or ():
+            verdict = layout.verdict_on(content)
+            if verdict:
+                return verdict
+        verdict = dicom_header.examine(lambda offset, count: content[offset : offset + count], len(content))
+        if not verdict.why and verdict.pixels:
+            self._keep(key, known, content, verdict)
+        return verdict
+
+    def _keep(self, key, known, content, verdict):
+        """Keep a layout once a second file begins in the same way: of most objects, there is no other like it."""
+        if len(self._known) >= _MOST:
+            self._known = {}
+        layouts = [] if known is None else [traced(content, verdict), *known[: _SIBLINGS - 1]]
+        self._known[key] = [layout for layout in layouts if layout]
+
+
+class Layout:
+    """The bytes that were looked at, as a struct that skips the others, and where the SOP instance UID lies."""
+
+    def __init__(self, content, looked_at, uid, pixels):
+        self._parts = Struct(_format(looked_at)).unpack_from
+        self._same, self._uid, self._pixels = self._parts(content), uid, pixels
+
+    def verdict_on(self, content):
+        """Give the verdict on a file of the same size, or None when it has another layout."""
+        if self._parts(content) != self._same:
+            return None
+        return Verdict("", 0, bytes(content[self._uid]).rstrip(b"\0 "), self._pixels)
+
+
+def traced(content, verdict):
+    """Give the layout of a sound file by walking it once more; None where that does not come to the same verdict."""
+    window = _Trace(content)
+    try:
+        walk, offset = dicom_header.begun(window, _TracedWalk)
+        walk.run(offset)
+    except Unsound:
+        return None
+    layout = Layout(content, window.looked_at, walk.instance, walk.pixels)
+    return layout if layout.verdict_on(content) == verdict else None
+
+
+class _Trace(Window):
+    """Notes what is looked at. It has nothing at hand, so that the walk asks it for every element."""
+
+    def __init__(self, content):
+        super().__init__(None, len(content))
+        self._content, self.looked_at = content, []
+
+    def unpack(self, unpack_from, offset, count):
+        return unpack_from(self._content, self._at(offset, count))
+
+    def bytes(self, offset, count):
+        index = self._at(offset, count)
+        return bytes(self._content[index : index + count])
+
+    def _at(self, offset, count):
+        if offset + count > self.size:
+            raise Unsound("past-end", offset)
+        self.looked_at.append((offset, offset + count))
+        return offset
+
+
+class _TracedWalk(Walk):
+    """Keeps apart where the SOP instance UID lies: whatever it is, the structure is sound."""
+
+    instance = slice(0, 0)
+
+    def _note(self, tag, value, length):
+        if tag == SOP_INSTANCE_UID:
+            self.instance = slice(value, value + min(length, NOTED))
+        else:
+            super()._note(tag, value, length)
+
+
+def _format(looked_at):
+    """Write a struct's format of what lies between these offsets; what overlaps or touches is one."""
+    words, place, until = [], 0, 0
+    for begin, end in [*sorted(looked_at), (None, None)]:
+        if begin is None or begin > until:
+            words.append("{}s".format(until - place))
+            words.append("{}x".format(begin - until) if begin is not None else "")
+            place = begin
+        until = end if begin is None else max(until, end)
+    return "".join(words)
