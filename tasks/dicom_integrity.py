@@ -4,6 +4,7 @@ Every indexed object: is it there, has it the size and the digest of the index, 
 the index know it? Proof of an object is the archive's own digest; a header that parses proves little.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
@@ -41,9 +42,11 @@ class DicomIntegrity(sdk.Task[IntegrityParams, IntegrityFacts]):
     def _by_scan(self, params: IntegrityParams, scan: Scan | None) -> sdk.Decision:
         if scan is None:
             return sdk.Refuse(because="the store was not looked at", hint="both ends must be of one version")
-        missing = sum(deviation.verdict == "missing" for deviation in scan.deviations) + scan.unlisted
-        if not scan.store_present or (scan.checked and missing >= max(2, params.lost_share * scan.checked)):
-            return _lost_mount(scan, missing)
+        verdicts = Counter(deviation.verdict for deviation in scan.deviations)
+        missing, orphans = verdicts["missing"] + scan.unlisted, verdicts["orphan"] + scan.unlisted
+        is_lost = scan.checked and missing >= max(2, params.lost_share * scan.checked)
+        if not scan.store_present or is_lost or _are_of_another(orphans, scan, params):
+            return _lost_mount(scan, missing, orphans)
         position = sdk.Measurement(name=VERIFIED_UP_TO, subject="store", value=scan.reached or 0)
         findings = (*map(of_object, scan.deviations), *_unfinished(scan))
         return sdk.Nothing(because=_summary(scan), findings=findings, measured=(position,))
@@ -206,8 +209,14 @@ def _summary(scan: Scan) -> str:
     )
 
 
-def _lost_mount(scan: Scan, missing: int) -> sdk.Refuse:
-    return store_lost({"store_present": scan.store_present, "checked": scan.checked, "missing": missing})
+def _lost_mount(scan: Scan, missing: int, orphans: int) -> sdk.Refuse:
+    evidence: dict[str, sdk.JsonValue] = {"store_present": scan.store_present, "checked": scan.checked}
+    return store_lost({**evidence, "missing": missing, "orphans": orphans})
+
+
+def _are_of_another(orphans: int, scan: Scan, params: IntegrityParams) -> bool:
+    """Whether so many files are unknown to the index that it is one of another store, or empty."""
+    return orphans >= max(LEAST_ORPHANS, params.lost_share * scan.files)
 
 
 def _unfinished(scan: Scan) -> Iterator[sdk.Finding]:
@@ -236,3 +245,5 @@ _MOVE_AWAY = "find out what happened; then move the ledger (store-ledger.sqlite 
 _ON_PURPOSE = "; if so much was changed or deleted on purpose, raise surprise_share for one night"
 ROOT = "ledger-root"
 VERIFIED_UP_TO = "verified-up-to"
+LEAST_ORPHANS = 20
+"""So few are told one by one, whatever share they are of a small store."""

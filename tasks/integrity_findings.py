@@ -11,7 +11,7 @@ def store_lost(evidence: dict[str, sdk.JsonValue], unless: str = "") -> sdk.Refu
     advice = where + unless
     finding = about_store("store-lost", evidence, advice, sdk.Severity.CRITICAL)
     return sdk.Refuse(
-        because="so many objects are missing that the store is not mounted, or the database belongs to another one",
+        because="so much of the store and its index differs that it is not mounted, or the database is of another one",
         hint="see the finding",
         findings=(finding,),
     )

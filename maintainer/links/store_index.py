@@ -1,7 +1,7 @@
 """What an archive's index says of its store, asked in pieces: no question takes longer because more is stored."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from maintainer.archives.product import ArchiveProduct
@@ -12,12 +12,20 @@ PAGE, PIECE = 10_000, 100_000
 """So many rows are told, and so many are summed up, by one question."""
 TO_COUNT = 60.0
 """Seconds after which no more is counted of what arrived: a new store of many millions is not counted in each plan."""
-_ARRIVED = "SELECT count(*) AS objects, coalesce(sum(size), 0)::bigint AS bytes, max(key) AS reached FROM"
-_SUMS = """\
+NO_SIZE = 10**13
+"""Bytes that no object has. A size that is none (negative, or larger) is told and summed up as this one."""
+_SIZE = f"CASE WHEN size BETWEEN 0 AND {NO_SIZE} THEN size ELSE {NO_SIZE} END"
+_ARRIVED = f"SELECT count(*) AS objects, coalesce(sum({_SIZE}), 0)::bigint AS bytes, max(key) AS reached FROM"
+_SUMS = f"""\
 SELECT
-    key / %(width)s::bigint AS place, count(*) AS objects, sum(key)::text AS keys, sum(size)::bigint AS bytes,
+    key / %(width)s::bigint AS place, count(*) AS objects, sum(key)::text AS keys, sum({_SIZE})::bigint AS bytes,
     max(key) AS reached
 FROM"""
+_AT = """\
+SELECT listed.*
+FROM unnest(%(keys)s::bigint[]) AS asked (key)
+CROSS JOIN LATERAL ("""
+_AFTER = "%(after)s"
 
 
 class Arrived(NamedTuple):
@@ -87,9 +95,13 @@ class Index:
             yield after, end, page
             after = end
 
-    def row(self, key: int) -> list[dict[str, Any]]:
-        """What it lists under this key; nothing when it does not."""
-        return [row for row in self._asked(self._archive.objects_sql, key - 1, 1) if row["key"] == key]
+    def at(self, keys: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """What it lists under these keys by now; what it does not list any more is left out."""
+        query = f"{_AT}{self._listed.replace(_AFTER, '(asked.key - 1)')}) AS listed\nWHERE listed.key = asked.key"
+        return {row["key"]: row for row in self._rows(query, {"keys": [*keys], "limit": 1})} if keys else {}
+
+    def is_empty(self) -> bool:
+        return not self._asked(self._archive.objects_sql, 0, 1)
 
     def knows(self, paths: list[str]) -> set[str]:
         """Which of these it lists."""
@@ -113,6 +125,12 @@ class NoIndex(Index):
 
     def knows(self, paths: list[str]) -> set[str]:
         return set(paths)
+
+
+def size_of(row: Mapping[str, Any]) -> int:
+    """Bytes that an object should have; damaged rows of an index cost findings, and nothing else."""
+    size = row["size"]
+    return size if isinstance(size, int) and 0 <= size <= NO_SIZE else NO_SIZE
 
 
 def index_of(archive: ArchiveProduct, rows: Rows) -> Index:

@@ -187,8 +187,8 @@ class _Night:
 
         It deletes the oldest, as a rule, which is what is read first: no lost store, however many they are.
         """
-        listed = self._index.knows([path for _, path in missing])
-        gone = [key for key, path in missing if path not in listed]
+        listed = self._listed(missing)
+        gone = [key for key, _ in missing if key not in listed]
         again = bool(gone) and not self._telling.is_time_over(LEAST_TO_SETTLE)
         if gone:
             nothing: dict[str, JsonValue] = {"confirmed": [], "strays": [], "known": []}
@@ -207,15 +207,22 @@ class _Night:
                 return
 
     def _about_objects(self, objects: Sequence[Sequence[Any]]) -> dict[str, JsonValue]:
-        listed = self._index.knows([path for _, path, _ in objects])
-        for key, path, verdict in objects:
-            if path in listed and verdict in _CONTENT and self._index.lists and self._asked < ASKED_AGAIN:
-                self._asked += 1
-                self._telling.again(key)
+        listed = self._listed([(key, path) for key, path, _ in objects])
+        replaced = [listed[key] for key, _, verdict in objects if verdict in _CONTENT and listed.get(key)]
+        for row in replaced[: ASKED_AGAIN - self._asked]:
+            self._asked += 1
+            self._telling.again(row)
         return {
-            "confirmed": [key for key, path, _ in objects if path in listed],
-            "gone": [key for key, path, _ in objects if path not in listed],
+            "confirmed": [key for key, *_ in objects if key in listed],
+            "gone": [key for key, *_ in objects if key not in listed],
         }
+
+    def _listed(self, objects: Sequence[tuple[int, str]]) -> dict[int, dict[str, Any]]:
+        """Which of these the index still lists where the ledger has them, and as what; of a tree, all, and nothing."""
+        if not self._index.lists:
+            return {key: {} for key, _ in objects}
+        listed = self._index.at([key for key, _ in objects])
+        return {key: listed[key] for key, path in objects if key in listed and listed[key]["path"] == path}
 
     def _about_strays(self, paths: Sequence[str]) -> dict[str, JsonValue]:
         """Those that the index does not list are asked for twice, so that one which has just arrived is no stray."""

@@ -1,8 +1,9 @@
 """Comparing an archive's index with its store, both ways, in batches: memory is bounded by one batch on either side.
 
-Index to disk: pages of the index go to the node, which reads the objects and answers what differs. Disk to index: the
-node lists its files first, and only then is the index asked which of them it knows, so that what arrives meanwhile is
-never mistaken for an orphan; those it does not know are asked for once more before they are reported.
+Index to disk: pages of the index go to the node, which reads the objects and answers what differs; the index is asked
+about those again, which the archive may have deleted or replaced meanwhile. Disk to index: the node lists its files
+first, and only then is the index asked which of them it knows, so that what arrives meanwhile is never mistaken for an
+orphan; those it does not know are listed and asked for once more, after all others, before they are reported.
 """
 
 import time
@@ -15,12 +16,14 @@ from pydantic import JsonValue
 
 from maintainer.archives.product import ArchiveProduct
 from maintainer.errors import CouldNotLook
+from maintainer.links.store_index import Index, size_of
 from maintainer.links.store_suspects import Ask, Suspects
 from maintainer.model.task import StoreScan
 
 Rows = Callable[[str, dict[str, Any]], list[dict[str, Any]]]
 
 BATCH = 2_000
+_PROOF = ("algorithm", "digest", "kind", "sop_instance_uid")
 LISTED = 200
 
 
@@ -39,9 +42,11 @@ class Scanner:
     skipped: Counter[str] = field(default_factory=Counter)
     _until: float = 0.0
     _suspects: Suspects = field(init=False)
+    _index: Index = field(init=False)
 
     def __post_init__(self) -> None:
         self._suspects = Suspects(self.ask)
+        self._index = Index(self.product, self.rows)
 
     def run(self) -> JsonValue:
         """Scan; answers what `StoreScan` documents."""
@@ -86,15 +91,16 @@ class Scanner:
 
     def _verify(self, page: list[dict[str, Any]]) -> Any:
         objects: list[JsonValue] = [
-            [row[column] for column in ("key", "path", "size", "algorithm", "digest", "kind", "sop_instance_uid")]
-            for row in page
+            [row["key"], row["path"], size_of(row), *(row[column] for column in _PROOF)] for row in page
         ]
         answer = self.ask("store-verify", {"objects": objects})
-        paths = {row["key"]: row["path"] for row in page}
+        asked = {row["key"]: row for row in page}
+        if not all(key in asked for key, *_ in answer["deviations"]):
+            raise CouldNotLook("the node answered about an object that it was not asked about")
+        listed = self._index.at([key for key, *_ in answer["deviations"]]) if answer["store_present"] else {}
         for key, verdict, evidence in answer["deviations"]:
-            if key not in paths:
-                raise CouldNotLook("the node answered about an object that it was not asked about")
-            self._deviation(paths[key], verdict, evidence, key)
+            if listed.get(key) == asked[key]:
+                self._deviation(asked[key]["path"], verdict, evidence, key)
         return answer
 
     def _deviation(self, path: str, verdict: str, evidence: dict[str, JsonValue], key: int | None = None) -> None:
@@ -106,23 +112,35 @@ class Scanner:
 
     def _orphans(self) -> tuple[int, bool]:
         """List the node's files and report those that the index does not know; answers how many, and whether all."""
-        files, after = 0, ""
-        while not self._is_over():
-            listing = self.ask(
-                "store-list",
-                {"after": after, "limit": BATCH, "grace_seconds": self.scan.grace.total_seconds()},
-            )
+        files, after, more = 0, "", True
+        suspected: list[tuple[str, list[str]]] = []
+        while more and not self._is_over():
+            listing = self._list(after)
             files += len(listing["files"])
             self.skipped.update(listing["skipped"])
-            for path in self._unknown(self._unknown(listing["files"])):
+            unknown = self._unknown(listing["files"])
+            room = LISTED - len(self.found) - sum(len(paths) for _, paths in suspected)
+            if unknown[:room]:
+                suspected.append((after, unknown[:room]))
+            self.unlisted += len(self._unknown(unknown[room:]))
+            more = listing["more"]
+            after = listing["files"][-1] if more else after
+        return files, self._are_orphans(suspected) and not more
+
+    def _are_orphans(self, suspected: list[tuple[str, list[str]]]) -> bool:
+        """Report those that are still there and still unknown; answers whether there was time for all."""
+        for after, paths in suspected:
+            if self._is_over():
+                return False
+            there = {*self._list(after)["files"]}
+            for path in self._unknown([path for path in paths if path in there]):
                 self._deviation(path, "orphan", {})
-            if not listing["more"]:
-                return files, True
-            after = listing["files"][-1]
-        return files, False
+        return True
+
+    def _list(self, after: str) -> Any:
+        grace = self.scan.grace.total_seconds()
+        return self.ask("store-list", {"after": after, "limit": BATCH, "grace_seconds": grace})
 
     def _unknown(self, paths: list[str]) -> list[str]:
-        if not paths:
-            return []
-        known = {row["path"] for row in self.rows(self.product.known_sql, {"paths": paths})}
+        known = self._index.knows(paths)
         return [path for path in paths if path not in known]

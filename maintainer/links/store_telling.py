@@ -12,18 +12,19 @@ from typing import Any
 from pydantic import JsonValue
 
 from maintainer.links.deadline import Deadline
-from maintainer.links.store_index import Index, Sums
+from maintainer.links.store_index import Index, Sums, size_of
 from maintainer.model.action import VerifyStore
 
 Ask = Callable[[str, dict[str, JsonValue]], Any]
 
 TO_COMPARE, TO_LEARN = 0.15, 0.3
 """Parts of the time after which the rest of the comparison, and of what is new, is left for the next night."""
-_COLUMNS = ("key", "path", "size", "algorithm", "digest", "kind")
+LEAST_KNOWN = 20
+"""Where a ledger knows so many objects, an index that lists none is another one."""
 
 
 class AnotherIndex(Exception):
-    """The node found that so much is listed otherwise that it is more likely another database."""
+    """So much is listed otherwise that it is more likely another database."""
 
 
 @dataclass(kw_only=True)
@@ -57,12 +58,14 @@ class Telling:
             return
         left = self.deadline.left
         known = self.ask("store-sums", {})
+        if sum(count for _, count, *_ in known["sums"]) >= LEAST_KNOWN and self.index.is_empty():
+            raise AnotherIndex
         self._compare(known, left * (1 - TO_COMPARE))
         self.knows_all = self._tell_new(known["last_key"], left * (1 - TO_LEARN))
 
-    def again(self, key: int) -> None:
-        """Tell what the index lists under this key by now."""
-        self._tell(key - 1, key, self.index.row(key))
+    def again(self, row: dict[str, Any]) -> None:
+        """Tell what the index lists under one key by now."""
+        self._tell(row["key"] - 1, row["key"], [row])
 
     def _compare(self, known: dict[str, Any], left: float) -> None:
         for reached, ranges in self._different(known):
@@ -115,10 +118,13 @@ class Telling:
 
 def learning(night: str, after: int, through: int, page: Sequence[dict[str, Any]]) -> dict[str, JsonValue]:
     """Say what the index lists between two keys, as `store-learn` takes it."""
-    objects: list[JsonValue] = [
-        [*(row[column] for column in _COLUMNS), _of_uid(row["sop_instance_uid"])] for row in page
-    ]
+    objects: list[JsonValue] = [_told(row) for row in page]
     return {"night": night, "after": after, "through": through, "objects": objects}
+
+
+def _told(row: dict[str, Any]) -> list[JsonValue]:
+    proof = [row["algorithm"], row["digest"], row["kind"], _of_uid(row["sop_instance_uid"])]
+    return [row["key"], row["path"], size_of(row), *proof]
 
 
 def _of_uid(uid: str | None) -> str | None:

@@ -34,7 +34,7 @@ class Node:
         self.stop_asked = lambda: False
 
     def rows(self, _text: str, parameters: Any) -> list[dict[str, Any]]:
-        return [{"path": path} for path in parameters["paths"] if path in self.listed]
+        return [{"key": key, "path": f"p{key}"} for key in parameters["keys"] if f"p{key}" in self.listed]
 
     def ask(self, _program: str, _request: Any) -> Any:
         return {"objects": [], "strays": []}

@@ -141,8 +141,8 @@ class Ledger:
         store_ledger.verify(link, link, ACTION, "step-1", timedelta(hours=1))
 
 
-TOLD_APART = st.dictionaries(st.integers(1, 60), st.integers(1, 3), max_size=40).map(
-    lambda found: {key: size * 4 ** (key % 30) for key, size in found.items()}
+TOLD_APART = st.dictionaries(st.integers(1, 60), st.integers(1, 3), min_size=1, max_size=40).map(
+    lambda found: {key: size * 4 ** (key % 20) for key, size in found.items()}
 )
 """Objects whose sums tell them apart: where two exchange their sizes, say, they do not, and only the reading does."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from maintainer.node import deadline, observe_store_list, store
-from tests.contract.node.ledger_nights import deviations, learn, look, put, read, row
+from tests.contract.node.ledger_nights import deviations, learn, look, put, read, row, seal
 from tests.contract.node.own_node import OwnNode
 
 STORE: Any = store.Store
@@ -84,3 +84,15 @@ def test_a_name_that_no_archive_gives_is_no_trouble(node: OwnNode) -> None:
     found: Any = deviations(node)
     assert found == dict.fromkeys(("\u202eevil", "new\nline", "x" * 255, "$(id)"), "orphan")
     assert look(node)["ledger"]["skipped"] == {"not-utf-8": 1}
+
+
+@pytest.mark.parametrize(("known", "lost"), [(0, "strays 24 of 24"), (24, "strays 24 of 48"), (25, "")])
+def test_more_strays_than_objects_are_one_fact(own_node: OwnNode, known: int, lost: str) -> None:
+    """The index was lost, or is of another store; with fewer, each is a finding."""
+    for number in range(known + 24):
+        put(own_node, number)
+    own_node.act("store-learn", night="n", after=0, through=known, objects=[*map(row, range(known))], lost_share=0.01)
+    read(own_node)
+    found = deviations(own_node)
+    seal(own_node)
+    assert (len(found), look(own_node)["ledger"]["lost"]) == (24, lost)
