@@ -16,12 +16,13 @@ Record = dict[str, sdk.OnRecord]
 class Relation(NamedTuple):
     """One of perhaps fifty thousand, so that it must be small. Names are quoted, with their schema.
 
-    `bytes`: to be read; of an index with its table, of a table with its TOAST table. None: it was dropped meanwhile.
-    `rebuilds`: bytes of an index that the role may rebuild concurrently. `table`: of an index.
+    `oid`: only of a TOAST table and its index. `rebuilds`: bytes of an index that the role may rebuild concurrently.
+    `bytes`: to be read; of an index with its table, of a table with its TOAST table. None: somebody has it to himself.
+    `table`: of an index.
     """
 
     quoted: str
-    oid: int
+    oid: int | None
     bytes: int | None
     rebuilds: int | None
     table: str | None
@@ -92,6 +93,11 @@ class CheckFacts(sdk.Facts):
     tried_at: Record = {}
     places: tuple[Place, ...] | None = sdk.Field(None, description="asked before a rebuild")
     room: dict[str, Room] = sdk.Field({}, description="by place; asked before a rebuild, less what cannot be told")
+
+    @cached_property
+    def readable(self) -> list[Relation]:
+        """Those that nobody has to himself."""
+        return [one for one in self.relations if one.bytes is not None]
 
     @cached_property
     def drifting(self) -> frozenset[str]:

@@ -11,12 +11,13 @@ from tasks.reindex_facts import ROOM
 NAMED = 20
 
 
-def damaged(relations: tuple[Relation, ...], facts: CheckFacts) -> Iterator[sdk.Finding]:
-    for relation in relations:
+def damaged(facts: CheckFacts) -> Iterator[sdk.Finding]:
+    """Also of those that cannot be looked at now: what was found stays so until a check says otherwise."""
+    for relation in facts.relations:
         damage = facts.damage_of(relation.subject)
         if damage is None or not facts.is_damaged(relation.subject):
             continue
-        evidence: dict[str, sdk.JsonValue] = {"found": damage.name.lower(), "bytes": relation.size}
+        evidence: dict[str, sdk.JsonValue] = {"found": damage.name.lower(), "bytes": relation.bytes}
         cause = f"{relation.kind}-damaged"
         yield sdk.Finding(
             severity=sdk.Severity.CRITICAL,
@@ -27,8 +28,21 @@ def damaged(relations: tuple[Relation, ...], facts: CheckFacts) -> Iterator[sdk.
         )
 
 
-def not_checked(relations: tuple[Relation, ...], facts: CheckFacts) -> Iterator[sdk.Finding]:
-    failed = [one for one in relations if facts.told_nothing(one.subject)]
+def not_now(facts: CheckFacts) -> Iterator[sdk.Finding]:
+    taken = [one for one in facts.relations if one.bytes is None]
+    if taken:
+        yield sdk.Finding(
+            severity=sdk.Severity.INFO,
+            cause="check-not-now",
+            subject="database",
+            evidence={"relations": len(taken), "first": [one.subject for one in taken[:NAMED]]},
+            advice="somebody has them to himself (ACCESS EXCLUSIVE, see pg_locks), so that nobody can look at them now:"
+            " they have their turn when he is done; what is on record of them is told meanwhile",
+        )
+
+
+def not_checked(facts: CheckFacts) -> Iterator[sdk.Finding]:
+    failed = [one for one in facts.relations if facts.told_nothing(one.subject)]
     if failed:
         yield sdk.Finding(
             severity=sdk.Severity.WARNING,
@@ -51,8 +65,8 @@ def no_room(indexes: list[Relation]) -> Iterator[sdk.Finding]:
         )
 
 
-def overdue(relations: tuple[Relation, ...], facts: CheckFacts, period: dt.timedelta) -> Iterator[sdk.Finding]:
-    late = [one for one in relations if facts.last_check(one.subject) and facts.age(one.subject) > period]
+def overdue(facts: CheckFacts, period: dt.timedelta) -> Iterator[sdk.Finding]:
+    late = [one for one in facts.relations if facts.last_check(one.subject) and facts.age(one.subject) > period]
     if late:
         oldest = max(facts.age(one.subject).days for one in late)
         yield sdk.Finding(

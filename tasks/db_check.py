@@ -48,42 +48,42 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
         }
 
     def observe_more(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> Mapping[str, sdk.Question]:
-        if not any(_is_to_be_rebuilt(one, facts) for one in facts.relations):
+        if not any(_is_to_be_rebuilt(one, facts) for one in facts.readable):
             return {}
         if facts.places is None:
             return {"places": sdk.SqlQuery(text=PLACES)}
         return {"room": sdk.Room(paths=tuple(one.path for one in facts.places if one.path))}
 
     def plan(self, node: sdk.Node, params: CheckParams, facts: CheckFacts) -> sdk.Decision:
-        known = tuple(one for one in facts.relations if one.bytes is not None)
-        to_be_rebuilt = [one for one in known if _is_to_be_rebuilt(one, facts)]
+        to_be_rebuilt = [one for one in facts.readable if _is_to_be_rebuilt(one, facts)]
         broken = [one for one in to_be_rebuilt if not facts.lacks_room(one)]
         findings = (
-            *tell.damaged(known, facts),
+            *tell.damaged(facts),
+            *tell.not_now(facts),
             *tell.no_room([one for one in to_be_rebuilt if one not in broken]),
             *tell.checksums(facts),
             *tell.collations(facts),
-            *tell.not_checked(known, facts),
-            *tell.overdue(known, facts, params.check_all_within),
+            *tell.not_checked(facts),
+            *tell.overdue(facts, params.check_all_within),
             *tell.cannot_tell(facts),
         )
         if not facts.functions_by_name:
             return NO_AMCHECK.model_copy(update={"findings": findings})
         refusal = _not_now(params, facts, self.name) if broken else None
         rebuilds = () if refusal else (one for index in broken for one in _rebuild(index, params, facts))
-        due = _due_tonight([one for one in known if facts.can_check(one)], params, facts)
+        due = _due_tonight([one for one in facts.readable if facts.can_check(one)], params, facts)
         steps = (*rebuilds, *(_check(chunk, facts) for chunk in _chunks(due)))
         if steps:
             return sdk.Steps(steps=steps, findings=findings)
         if refusal:
             return refusal.model_copy(update={"findings": findings, "due": tuple(one.subject for one in broken)})
-        return sdk.Nothing(because=_said(known, params, facts), findings=findings)
+        return sdk.Nothing(because=_said(params, facts), findings=findings)
 
 
-def _said(known: tuple[Relation, ...], params: CheckParams, facts: CheckFacts) -> str:
-    fresh = sum(facts.age(one.subject) <= params.check_all_within for one in known)
-    period = sdk.write_duration(params.check_all_within)
-    return f"of {len(known)} tables and indexes, {fresh} were checked within {period}: tonight's share is done"
+def _said(params: CheckParams, facts: CheckFacts) -> str:
+    every, period = len(facts.relations), sdk.write_duration(params.check_all_within)
+    fresh = sum(facts.age(one.subject) <= params.check_all_within for one in facts.relations)
+    return f"of {every} tables and indexes, {fresh} were checked within {period}: tonight's share is done"
 
 
 def _is_to_be_rebuilt(one: Relation, facts: CheckFacts) -> bool:

@@ -54,13 +54,19 @@ def test_everything_is_checked_and_sound(postgres: Postgres, ask: Ask) -> None:
 
 @pytest.mark.fault(36)
 def test_what_somebody_has_to_himself_hides_no_other(postgres: Postgres, ask: Ask) -> None:
-    """The look does not wait for it, and is not lost by it; its time comes when it is free."""
+    """The look does not wait for it, and what is known of it is told; its time comes when it is free."""
     postgres.sql("CREATE TABLE his AS SELECT n FROM generate_series(1, 100) AS n", "CREATE INDEX his_n ON his (n)")
+    both = {'table "public"."his"', 'index "public"."his_n"'}
+    known = {sdk.DAMAGE: {'table "public"."his"': {"least": 1.0, "last": 1.0}}}
     with postgres.session("REINDEX TABLE his", "LOCK TABLE his"):
-        wanted = statements(decided(DbCheck(), ask))
-    assert 'table "public"."part"' in wanted
-    assert not [subject for subject in wanted if '"his' in subject]
-    assert {'table "public"."his"', 'index "public"."his_n"'} <= statements(decided(DbCheck(), ask)).keys()
+        seen = decided(DbCheck(), ask, known)
+    assert 'table "public"."part"' in statements(seen)
+    assert not both & statements(seen).keys()
+    (not_now,) = (one.evidence for one in seen.findings if one.cause == "check-not-now")
+    assert (not_now["relations"], {*not_now["first"]}) == (2, both)
+    assert causes(seen)['table "public"."his"'] == "table-damaged"
+    assert both <= statements(decided(DbCheck(), ask)).keys()
+    postgres.sql("DROP TABLE his")
 
 
 def test_a_table_is_read_with_its_toast_table(postgres: Postgres, ask: Ask) -> None:
