@@ -1,6 +1,6 @@
 """A run over nodes in memory, with the real engine, the real tasks and the real intervention log."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +12,8 @@ from typing import Any
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.pseudonyms import Pseudonyms
 from maintainer.intervention_log.record import Record
+from maintainer.model.action import Action
+from maintainer.model.finding import Severity
 from maintainer.model.inventory import Inventory
 from maintainer.model.plan import Plan
 from maintainer.model.task import Assignment
@@ -28,6 +30,8 @@ from maintainer.running.shift import work_a_shift
 from maintainer.running.stop import Stop
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
 
+OLD = NOW - timedelta(days=40)
+"""Since when an archive runs whose restart is due."""
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 TASKS = {entry.name: entry.load()() for entry in entry_points(group="maintainer.tasks")}
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -157,3 +161,29 @@ def one_node(state: Path, node: FakeNode, **night: Any) -> Night:
 
 def endings(report: RunReport) -> list[tuple[str, str]]:
     return [(done.step.title, done.ending.ending) for task in report.tasks for done in task.steps]
+
+
+def pair(state: Path, a: FakeNode, b: FakeNode, **night: Any) -> Night:
+    """A night for the restarts of two nodes that stand in for each other."""
+    fleet = FakeFleet({"a": a, "b": b})
+    return Night(state=state, fleet=fleet, groups={"pair": ["a", "b"]}, tasks=["service-restart"], **night)
+
+
+def raising(error: Exception, *, on: type[Any]) -> Callable[[Action], None]:
+    """Make trouble for one kind of action."""
+
+    def trouble(action: Action) -> None:
+        if isinstance(action, on):
+            raise error
+
+    return trouble
+
+
+def answers(seen: Plan | RunReport) -> dict[str, str]:
+    """The one task's answer on each node."""
+    parts = seen.entries if isinstance(seen, Plan) else seen.tasks
+    return {part.node: part.answer.kind for part in parts}
+
+
+def causes(report: RunReport) -> list[tuple[str, str, Severity]]:
+    return [(found.cause, found.subject, found.severity) for task in report.tasks for found in task.answer.findings]

@@ -1,8 +1,6 @@
 """The engine and what a node remembers: who holds it, how what was launched there ended (FAULTS 1, 9, 10, 22, 23)."""
 
-from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +10,13 @@ from maintainer.errors import ActionFailed, CouldNotLook, Exit, LinkLost, LogErr
 from maintainer.intervention_log.controller_id import controller_id
 from maintainer.intervention_log.journal import Journal
 from maintainer.intervention_log.record import Kind
-from maintainer.model.action import Action, NodeOperation, RestartServices, Sql
+from maintainer.model.action import NodeOperation, RestartServices, Sql
 from maintainer.model.outcome import NotRun, Reason
 from maintainer.model.plan import Refuse, Unseen
 from maintainer.running import partners
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
-from tests.unit.engine_bench import Night, endings, one_node
+from tests.unit.engine_bench import OLD, Night, endings, one_node, raising
 
-OLD = NOW - timedelta(days=40)
 OTHER = {"controller": "c2", "run": "r9", "who": "agent@other", "since": NOW.isoformat(), "age_seconds": 60}
 FENCED = NodeHeld("fenced: a newer run holds this node: agent@other", where="pacs-a", hint="wait for it to end")
 
@@ -28,14 +25,6 @@ FENCED = NodeHeld("fenced: a newer run holds this node: agent@other", where="pac
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the two questions to a partner nothing needs to pass here."""
     monkeypatch.setattr(partners, "BETWEEN_ASKS", 0.0)
-
-
-def raising(error: Exception, *, on: type[Any]) -> Callable[[Action], None]:
-    def trouble(action: Action) -> None:
-        if isinstance(action, on):
-            raise error
-
-    return trouble
 
 
 def finished(*, ok: bool, what: str = "") -> dict[str, Any]:

@@ -15,9 +15,8 @@ from maintainer.model.plan import Plan, Risk, Step
 from maintainer.planning.starting import only_starts
 from maintainer.running import partners
 from tests.fakes.fake_fleet import NOW, FakeFleet, FakeNode
-from tests.unit.engine_bench import Night, endings, one_node
+from tests.unit.engine_bench import OLD, Night, endings, one_node, pair
 
-OLD = NOW - timedelta(days=40)
 RESTART = ["service-restart"]
 
 
@@ -35,10 +34,6 @@ def before(kind: type[Any], do: Callable[[], object]) -> Callable[[Action], None
             do()
 
     return trouble
-
-
-def pair(state: Path, a: FakeNode, b: FakeNode, **night: Any) -> Night:
-    return Night(state=state, fleet=FakeFleet({"a": a, "b": b}), tasks=RESTART, groups={"g": ["a", "b"]}, **night)
 
 
 def reasons(report: Any) -> list[Reason | None]:
