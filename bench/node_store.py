@@ -103,7 +103,9 @@ class NodeStore:
         return {**listed, "kind": "dicom", "sop_instance_uid": image.uid}
 
     def learn(self) -> None:
-        """Tell the ledger what an archive's index would list."""
+        """Tell a new ledger what an archive's index would list."""
+        for ledger in self._home.rglob("store-ledger.sqlite*"):
+            ledger.unlink()
         learn(self._program, self._pages())
 
     def _pages(self) -> Iterator[tuple[int, int, list[dict[str, Any]]]]:
