@@ -47,7 +47,9 @@ def run(request, policy, deadline):
         if proof or not policy.store.present():
             return _nothing_done(opened, proof)
         work = _work_on_tree if wanted.get("adopt") else _work
-        return work(opened, policy.store, wanted, deadline)
+        pause = wanted.get("pause") or {"port": None, "above": 0}
+        with GivingWay(pause["port"], pause["above"]) as way:
+            return work(opened, policy.store, wanted, deadline, way)
 
 
 def _request(request):
@@ -87,8 +89,7 @@ def _nothing_done(opened, proof):
     return dict(_NOTHING_READ, stopped=stopped, files=0, files_complete=False, proof=proof[:20])
 
 
-def _work(opened, store, wanted, deadline):
-    way = _way(wanted)
+def _work(opened, store, wanted, deadline, way):
     sooner = way.before(_Sooner(deadline, deadline.left() * _FOR_THE_WALK))
     reading = Reading(opened, store, wanted["bytes"], sooner, **_how(wanted))
     at_work, seconds = _read(reading, way)
@@ -100,10 +101,9 @@ def _work(opened, store, wanted, deadline):
     return _answer(reading, seconds, walk, way)
 
 
-def _work_on_tree(opened, store, wanted, deadline):
+def _work_on_tree(opened, store, wanted, deadline, way):
     """What is new is learnt first, so that the first night already reads."""
     sooner = _Sooner(deadline, deadline.left() * (1 - _FOR_THE_WALK))
-    way = _way(wanted)
     known = Presence(opened, store, way.before(sooner))
     known.look()
     if known.is_lost(wanted["lost_share"]):
@@ -123,11 +123,6 @@ def _work_on_tree(opened, store, wanted, deadline):
     with ledger.change(opened):
         _remember(opened, reading, walk, at_work)
     return dict(_answer(reading, seconds, walk, way), adopted=walk.objects, accepted=reading.accepted)
-
-
-def _way(wanted):
-    pause = wanted.get("pause") or {"port": None, "above": 0}
-    return GivingWay(pause["port"], pause["above"])
 
 
 def _how(wanted):

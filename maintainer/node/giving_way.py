@@ -7,18 +7,21 @@ for days. Nor is it the machine's load or I/O pressure: of those, most is our ow
 import threading
 import time
 from collections import deque
-from typing import Deque, Tuple
+from typing import Any, Deque, Tuple
 
-from maintainer.node import observe_connections as connections
 from maintainer.node.envelope import Failed
+from maintainer.node.observe_connections import established
+from maintainer.node.port_traffic import PortTraffic
 
+NO_PAUSE = 10**12
+"""Bytes a second that move over no port: whoever pauses above so many wants no pause, whatever can be told."""
 LOOK_EVERY = 0.25
 OVER = 2.0
 """Seconds over which the rate is taken: one image now and then is no work, and a pause ends so long after the last."""
 
 
 class GivingWay:
-    """Pauses whoever asks one of its deadlines whether it has passed; without a port, never.
+    """Pauses whoever asks one of its deadlines whether it has passed; without a port, never. Leave it when all is read.
 
     `seconds` and `times`: how long and how often so far. `because`: `images-move`, or `associations-open` where the
     kernel does not tell what moves (before 4.1, or without tcp_diag); "" for no pause.
@@ -27,21 +30,28 @@ class GivingWay:
     def __init__(self, port, above):
         self.seconds, self.times, self.because = 0.0, 0, ""
         self._port, self._above = port, above
+        self._traffic: Any = None if port is None or above >= NO_PAUSE else PortTraffic(port)
         self._lock = threading.Lock()
         self._next = self._looked = time.monotonic()
-        self._seen = None
         self._is_first, self._was_busy = True, False
         self._moved: Deque[Tuple[float, float]] = deque()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._traffic is not None:
+            self._traffic.close()
 
     def before(self, deadline):
         return _Polite(deadline, self)
 
     def wait(self, deadline):
         """Return once the archive has nothing much to do, or the time is over; other threads wait behind this one."""
-        if self._port is None or time.monotonic() < self._next:
+        if self._traffic is None or time.monotonic() < self._next:
             return
         with self._lock:
-            if time.monotonic() >= self._next:
+            if time.monotonic() >= self._next and not deadline.passed():
                 self._wait(deadline)
 
     def _wait(self, deadline):
@@ -72,22 +82,19 @@ class GivingWay:
         return busy
 
     def _asked(self):
-        before, now = self._seen, connections.traffic(self._port)
-        self._seen = now
-        if now is None:
-            return "associations-open", connections.established(self._port) > 0
-        return "images-move", self._rate(before, now) > self._above
+        moved = self._traffic.moved()
+        if moved is None:
+            return "associations-open", established(self._port) > 0
+        return "images-move", self._rate(moved) > self._above
 
-    def _rate(self, before, counts):
-        """Bytes a second. What moved before the first look is not known; a connection that came since moved all."""
+    def _rate(self, moved):
+        """Bytes a second over the last seconds; of what moved since a look longer ago, the share that is theirs."""
         now = time.monotonic()
         gap, self._looked = now - self._looked, now
-        if before is not None:
-            moved = sum(max(0, count - before.get(one, 0)) for one, count in counts.items())
-            self._moved.append((now, moved * min(1.0, OVER / max(gap, LOOK_EVERY))))
-        while self._moved and self._moved[0][0] < now - OVER:
+        self._moved.append((now, moved * min(1.0, OVER / max(gap, LOOK_EVERY))))
+        while self._moved[0][0] < now - OVER:
             self._moved.popleft()
-        return sum(moved for _, moved in self._moved) / OVER
+        return sum(count for _, count in self._moved) / OVER
 
 
 class _Polite:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from maintainer.node import observe_processes
-from maintainer.node.observe_connections import _bytes_received, _messages
+from maintainer.node.sock_diag import bytes_received, messages
 from tasks.node.observe_boot import by_number, newest_kernel
 
 MAPS = """\
@@ -53,5 +53,5 @@ def test_kernels_are_ordered_by_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize("raw", [b"", b"\x01", bytes(16), b"\xff" * 16, b"\x08\0\0\0" + bytes(12)])
 def test_answers_of_a_kernel_that_lies_have_an_end(raw: bytes) -> None:
     """Lengths of nothing or of more than there is neither loop nor raise."""
-    assert len(list(_messages(raw))) <= 1
-    assert _bytes_received(bytes(72) + raw) is None
+    assert len(list(messages(raw))) <= 1
+    assert bytes_received(bytes(72) + raw) is None

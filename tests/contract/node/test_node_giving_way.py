@@ -16,14 +16,15 @@ from typing import Any
 import pytest
 
 from maintainer.errors import ActionFailed
-from maintainer.node import observe_connections
+from maintainer.node import observe_connections, sock_diag
 from maintainer.node.deadline import Deadline
 from maintainer.node.envelope import Failed
-from maintainer.node.giving_way import OVER, GivingWay
+from maintainer.node.giving_way import LOOK_EVERY, OVER, GivingWay
 from maintainer.node.object_reading import Reader
 from maintainer.node.store import Store
 from tests.contract.node.ledger_nights import EVERYTHING, learn, look, put, read, row
 from tests.contract.node.own_node import OwnNode
+from tests.contract.node.test_node_port_traffic import one_image
 
 MB = 1_000_000
 
@@ -146,9 +147,8 @@ def test_a_wrong_limit_is_refused(node: OwnNode) -> None:
 
 def test_it_stops_within_a_second_and_goes_on_within_seconds() -> None:
     """So long after the first images and after the last, as whoever reads sees it."""
-    with association() as images:
-        way, held = GivingWay(images.port, MB), Deadline(60)
-        deadline = way.before(held)
+    with association() as images, GivingWay(images.port, MB) as way:
+        deadline = way.before(Deadline(60))
         _ask_for(1.0, deadline)
         assert way.times == 0
         images.send(20 * MB)
@@ -173,14 +173,43 @@ def _ask_for(seconds: float, deadline: Any) -> None:
 
 def test_where_the_kernel_does_not_tell_any_open_association_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """In doubt it gives way, as long as one is open, and says by what it went."""
-    monkeypatch.setattr(observe_connections, "_SOCK_DIAG", 31)
-    with association() as images:
-        way = GivingWay(images.port, MB)
+    monkeypatch.setattr(sock_diag, "_SOCK_DIAG", 31)
+    with association() as images, GivingWay(images.port, MB) as way:
         way.wait(Deadline(3))
         assert (way.times, way.because, way.seconds > 0) == (1, "associations-open", True)
     way._next = 0.0
     way.wait(Deadline(10))
     assert way.times == 1
+
+
+def test_a_limit_beyond_any_network_is_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who turns it off has it off also where an open association is all that can be told."""
+    monkeypatch.setattr(sock_diag, "_SOCK_DIAG", 31)
+    with association() as images, GivingWay(images.port, 10**12) as way:
+        way.wait(Deadline(3))
+    assert (way.times, way.seconds, way.because) == (0, 0.0, "")
+
+
+def test_associations_too_short_to_be_seen_open_stop_it_too() -> None:
+    """A modality that opens one for each image moves as much as one that keeps its own."""
+    with socket.create_server(("127.0.0.1", 0)) as archive, GivingWay(archive.getsockname()[1], MB) as way:
+        held = Deadline(30)
+        _ask_for(1.0, way.before(held))
+        for _ in range(8):
+            one_image(archive, MB)
+        while not (way.times or held.passed()):
+            way.wait(held)
+            time.sleep(0.01)
+    assert (way.times, way.because) == (1, "images-move")
+
+
+def test_who_has_no_time_left_does_not_wait_for_a_look() -> None:
+    """Not even for the first one: its time is over, whatever the archive does."""
+    began = time.monotonic()
+    for _ in range(8):
+        with GivingWay(104, MB) as way:
+            assert way.before(Deadline(0)).passed()
+    assert time.monotonic() - began < 4 * LOOK_EVERY
 
 
 def test_when_nobody_can_tell_no_object_is_to_blame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,15 +218,14 @@ def test_when_nobody_can_tell_no_object_is_to_blame(tmp_path: Path, monkeypatch:
     def too_many(*_: Any) -> Any:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(observe_connections, "_SOCK_DIAG", 31)
+    monkeypatch.setattr(sock_diag, "_SOCK_DIAG", 31)
     monkeypatch.setattr(observe_connections, "open", too_many, raising=False)
     (tmp_path / "object").write_bytes(b"x")
     store = Store(str(tmp_path), lambda _name: True)
     top = store.open_top()
     try:
-        reader = Reader(store, top, GivingWay(104, MB).before(Deadline(10)))
-        with pytest.raises(Failed, match="Too many open files"):
-            reader.read("object", ["sha256"])
+        with GivingWay(104, MB) as way, pytest.raises(Failed, match="Too many open files"):
+            Reader(store, top, way.before(Deadline(10))).read("object", ["sha256"])
     finally:
         os.close(top)
 

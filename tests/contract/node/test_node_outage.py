@@ -66,9 +66,9 @@ def test_what_came_in_before_does_not_count_again_when_a_timer_runs(own_node: Ow
 
 def test_without_sock_diag_they_are_counted_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """An old kernel's table gives the number, and nothing about what came in."""
-    from maintainer.node import observe_connections  # noqa: PLC0415 (the program itself, in this process)
+    from maintainer.node import observe_connections, sock_diag  # noqa: PLC0415 (the program itself, in this process)
 
-    monkeypatch.setattr(observe_connections, "_SOCK_DIAG", 31)
+    monkeypatch.setattr(sock_diag, "_SOCK_DIAG", 31)
     with connections(2) as (port, _, __):
         answer = observe_connections.run({"port": port, "watch_seconds": 0}, None, None)
     assert answer == {"established": 2, "received_bytes": None}
