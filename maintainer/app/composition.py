@@ -40,7 +40,7 @@ from maintainer.running.examined import Examined
 from maintainer.running.foretold import foretold
 from maintainer.running.gate import Gate
 from maintainer.running.observe import Eyes
-from maintainer.running.recalled_copies import recall
+from maintainer.running.recalled_copies import RecalledCopies, recall
 from maintainer.running.recorder import Recorder
 from maintainer.running.report import RunReport
 from maintainer.running.shift import work_a_shift
@@ -92,9 +92,10 @@ class Maintainer:
     def plan(self, assignments: Sequence[Assignment], report: Reporter) -> Plan:
         """Dry run: nothing in reach of this method can change a node."""
         with self.read_log() as log:
+            copies = RecalledCopies(inventory=self.inventory, recall=partial(recall, log), clock=now)
             return dry_run(
                 assignments,
-                self._eyes(log),
+                self._eyes(log)._replace(copies=copies),
                 self.fleet(log).look,
                 report,
                 self.loaded.digest,

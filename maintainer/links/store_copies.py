@@ -10,53 +10,57 @@ from typing import Any
 from pydantic import JsonValue
 
 from maintainer.archives.product import ArchiveProduct
+from maintainer.errors import CouldNotLook
 from maintainer.links.deadline import Deadline
 from maintainer.links.node_link import NodeLink
+from maintainer.links.store_index import Index, size_of
 from maintainer.model.task import StoreCopies, StoreInstances
 
+SLOWEST = 20_000_000
+"""Bytes a second: a store that is read at less is not waited for."""
 BEST_FIRST = ("sound", "unproven", "waits", "not-read", "damaged")
 """An archive may keep several files of one instance."""
 
 
 def instances(link: NodeLink, archive: ArchiveProduct, asked: StoreInstances) -> dict[str, JsonValue]:
     """Look up which SOP instances the index lists under these keys; answers what `StoreInstances` documents."""
-    deadline, session = Deadline(asked.within), link.reading()
-    found: dict[str, JsonValue] = {}
-    for key in asked.keys:
-        page = session.rows(archive.objects_sql, {"after": key - 1, "limit": 1}, _left(deadline))
-        for row in page:
-            if row["key"] == key and row["sop_instance_uid"] is not None:
-                found[str(key)] = {"uid": row["sop_instance_uid"], **_proof(row)}
-    return found
+    session = link.reading()
+    index = Index(archive, lambda text, parameters: session.rows(text, parameters, asked.within))
+    listed = ((key, row, row["sop_instance_uid"]) for key, row in index.at(asked.keys).items())
+    return {str(key): {"uid": uid, **_proof(row)} for key, row, uid in listed if uid is not None}
 
 
 def copies(link: NodeLink, archive: ArchiveProduct, asked: StoreCopies) -> dict[str, JsonValue]:
     """Find, read and judge copies; answers what `StoreCopies` documents."""
     deadline = Deadline(asked.within)
-    listed = link.reading().rows(archive.copies_sql, {"uids": list(asked.uids)}, _left(deadline))
+    listed = link.reading().rows(archive.copies_sql, {"uids": list(asked.uids)}, asked.soon)
+    listed = [{**row, "size": size_of(row)} for row in listed]
     order = {uid: place for place, uid in enumerate(asked.uids)}
     listed.sort(key=lambda row: order[row["sop_instance_uid"]])
-    states = _states(link, list(_readable(listed, asked)), deadline)
+    room = int(SLOWEST * asked.within.total_seconds())
+    # The smallest first: what cannot be read in time costs no other its turn.
+    chosen = sorted(_readable(listed, asked.most_objects, room), key=lambda one: one[1]["size"])
+    longest = asked.soon.total_seconds() + sum(row["size"] for _, row in chosen) / SLOWEST
+    states = _states(link, chosen, timedelta(seconds=max(1.0, min(longest, deadline.left))))
     found: dict[str, Any] = {}
     for place, row in enumerate(listed):
-        never = row["size"] > asked.most_bytes
-        state, uid = states.get(place, "not-read" if never else "waits"), row["sop_instance_uid"]
+        state, uid = states.get(place, "not-read" if row["size"] > room else "waits"), row["sop_instance_uid"]
         before = found.get(uid)
         if before is None or BEST_FIRST.index(state) < BEST_FIRST.index(before["state"]):
             found[uid] = {"state": state, **_proof(row)}
     return found
 
 
-def _readable(listed: list[dict[str, Any]], asked: StoreCopies) -> Iterator[tuple[int, dict[str, Any]]]:
+def _readable(listed: list[dict[str, Any]], most: int, room: int) -> Iterator[tuple[int, dict[str, Any]]]:
     """Choose what may be read; one that is too large is left out, and smaller ones after it are not."""
     count = size = 0
     for place, row in enumerate(listed):
-        if count < asked.most_objects and size + row["size"] <= asked.most_bytes:
+        if count < most and size + row["size"] <= room:
             count, size = count + 1, size + row["size"]
             yield place, row
 
 
-def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], deadline: Deadline) -> dict[int, str]:
+def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], within: timedelta) -> dict[int, str]:
     """Let the node read them and compare. What has a digest is proven by that, whatever its header is like.
 
     What it was reading when its time was over has had its turn: others come first the next night.
@@ -67,7 +71,9 @@ def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], deadline: 
     ]
     if not objects:
         return {}
-    answer: Any = link.program().observe("store-verify", {"objects": objects}, _left(deadline))
+    answer: Any = link.program().observe("store-verify", {"objects": objects}, within)
+    if not answer["store_present"]:
+        raise CouldNotLook("its store is not mounted, or empty", where=link.name)
     damaged = {key for key, _, _ in answer["deviations"]}
     states = {place: "sound" if row["digest"] else "unproven" for place, row in chosen[: answer["checked"]]}
     begun = {place: "not-read" for place, _ in chosen[answer["checked"] :][:1]}
@@ -76,7 +82,3 @@ def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], deadline: 
 
 def _proof(row: dict[str, Any]) -> dict[str, JsonValue]:
     return {"algorithm": row["algorithm"], "digest": row["digest"] and row["digest"].lower()}
-
-
-def _left(deadline: Deadline) -> timedelta:
-    return timedelta(seconds=max(1.0, deadline.left))

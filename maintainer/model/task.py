@@ -3,7 +3,7 @@
 import datetime as dt
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, Field, JsonValue
 
@@ -86,12 +86,15 @@ class StoreCopies(Value):
     Answers `{uid: {"state", "algorithm", "digest"}}` of those that are listed; `state` is `sound`, `unproven` (nothing
     to compare its content with), `damaged`, `waits` (of those that may be read this time, others came first) or
     `not-read` (too large, or not read in time). The first UIDs are read first.
+
+    `soon` is the time for all but the reading of what is large, which gets as much more as its size takes: `within` in
+    all.
     """
 
     kind: Literal["store-copies"] = "store-copies"
     uids: tuple[str, ...]
     most_objects: int = Field(ge=0, description="so many of the first files are read")
-    most_bytes: int = Field(ge=0, description="and no more than so many bytes")
+    soon: Duration
     within: Duration
 
 
@@ -150,8 +153,8 @@ class Seen(Value):
     model_config = ConfigDict(extra="ignore", strict=False)
 
 
-class OnRecord(Seen):
-    """What `Recorded` answers of one subject."""
+class OnRecord(NamedTuple):
+    """What `Recorded` answers of one subject; of perhaps fifty thousand, so that it must be small."""
 
     least: float
     last: float

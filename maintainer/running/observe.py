@@ -17,8 +17,8 @@ from maintainer.planning.calendar import occurrences
 from maintainer.planning.planner import facts_of
 from maintainer.running.accepted import with_accepted
 from maintainer.running.acknowledged import Acknowledgements
-from maintainer.running.copies import Copies
 from maintainer.running.ports import Namer, Observer
+from maintainer.running.recalled_copies import RecalledCopies
 
 LOG = structlog.get_logger(__name__)
 
@@ -33,8 +33,8 @@ class Eyes(NamedTuple):
     names: Namer
     clock: Clock
     acknowledged: Acknowledgements = Acknowledgements()
-    copies: Copies | None = None
-    """Asks partners for good copies of what is damaged; a dry run asks the nodes that it is about, and no others."""
+    copies: RecalledCopies | None = None
+    """Says where good copies of what is damaged are; that of a run asks the partners."""
 
     def look(self, assignment: Assignment, observer: Observer) -> Answer:
         """Observe what the task declares and let it decide. What cannot be seen is `Unseen`, never "nothing"."""

@@ -60,7 +60,7 @@ def _told(group: Controller, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @pytest.mark.fault(38)
 def test_what_the_partner_has_is_told(group: Controller, nodes: dict[str, Practice]) -> None:
     """One is good there, one damaged there too, one is not there; nothing is changed there, no UID is told, and it is
-    still known when the partner cannot be asked.
+    still known when the partner cannot be asked, and to a plan, which asks no partner.
     """
     here, there = _uids(nodes["pacs-a"]), _uids(nodes["pacs-b"])
     good, damaged, gone = sorted(here.keys() & there.keys())[:3]
@@ -94,6 +94,9 @@ def test_what_the_partner_has_is_told(group: Controller, nodes: dict[str, Practi
     assert {name: one["evidence"]["copy_on_pacs-b"] for name, one in again.items()} == {
         name: one["evidence"]["copy_on_pacs-b"] for name, one in told.items()
     }
+    planned = group.here("plan", "--json", *RUN[2:]).document["entries"][0]["answer"]["findings"]
+    known = {one["subject"]: one["evidence"]["copy_on_pacs-b"] for one in told.values()}
+    assert {one["subject"]: one["evidence"]["copy_on_pacs-b"] for one in planned} == known
 
 
 def test_a_partner_that_cannot_be_asked_is_told_as_that(group: Controller, nodes: dict[str, Practice]) -> None:

@@ -14,8 +14,9 @@ from maintainer.model.finding import Acknowledged, Finding, Severity
 from maintainer.model.task import Observation, StoreCopies, StoreInstances
 from maintainer.model.window import Occurrence
 from maintainer.planning.copies import Told, told_in
-from maintainer.running.copies import LONGEST, MOST_OBJECTS, Copies
+from maintainer.running.copies import LONGEST, MOST_OBJECTS, SOON, Copies
 from maintainer.running.gate import Gate
+from maintainer.running.recalled_copies import RecalledCopies
 from maintainer.running.stop import Stop
 from tests.fakes.fake_fleet import NOW
 
@@ -165,12 +166,19 @@ def test_who_cannot_be_asked_is_said(how: str) -> None:
 
 
 def test_the_time_is_bounded() -> None:
-    """By a minute for each question, and by the window."""
-    for left, within in ((timedelta(hours=1), LONGEST), (timedelta(seconds=20), timedelta(seconds=20))):
+    """By a minute for each question, a tenth of the window for what is large, and by the window."""
+    short = timedelta(seconds=20)
+    for left, soon, within in (
+        (timedelta(hours=8), SOON, LONGEST),
+        (timedelta(hours=1), SOON, timedelta(minutes=6)),
+        (timedelta(minutes=5), SOON, SOON),
+        (short, short, short),
+    ):
         group = Group(b="sound")
         group.left = left
         group.told(finding(1))
-        assert {question.within for _, question in group.asked} == {within}
+        (_, instances), (_, copies) = group.asked
+        assert (instances.within, copies.soon, copies.within) == (soon, soon, within)
 
 
 def test_a_run_that_is_asked_to_stop_asks_nobody_any_more() -> None:
@@ -220,6 +228,17 @@ def test_every_object_gets_its_answer_in_its_turn() -> None:
     assert {one.at for one in group.recalled.values()} == {NOW + timedelta(days=days) for days in (1, 2, 3)}
     assert (evidence[30]["copy_on_b_seconds_ago"], "b (seen on " in told[30].advice) == (2 * 86400, True)
     assert ("copy_on_b_seconds_ago" in evidence[10], "seen on" in told[10].advice) == (False, False)
+
+
+def test_a_dry_run_tells_what_is_known_and_asks_nobody() -> None:
+    """With its date; of what is not known from another night, nothing, not even that nobody was asked."""
+    group = Group(b="sound")
+    group.recalled = {("object-1", "b"): Told("good", NOW - timedelta(days=2))}
+    copies = RecalledCopies(inventory=group.inventory, recall=lambda _: group.recalled, clock=lambda: NOW)
+    known, new, other = copies.added_to((finding(1), finding(2), finding(None)), HERE, group)
+    assert known.evidence == {"copy_on_b": "good", "copy_on_b_seconds_ago": 2 * 86400}
+    assert f"b (seen on {NOW - timedelta(days=2):%Y-%m-%d}) has it" in known.advice
+    assert (new.evidence, other.evidence, group.asked) == ({}, {}, [])
 
 
 def test_what_was_seen_is_told_when_nobody_can_be_asked() -> None:
