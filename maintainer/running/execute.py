@@ -39,16 +39,18 @@ AGAIN_AFTER = (15.0, 60.0, 240.0)
 class Executor:
     """Works through the steps of one task on one node. It is the only one that holds an actor."""
 
-    def __init__(self, assignment: Assignment, observer: Observer, actor: Actor, crew: Crew, boot: Boot) -> None:
+    def __init__(
+        self, assignment: Assignment, observer: Observer, actor: Actor, crew: Crew, boot: Boot, *, breathing: Breathing
+    ) -> None:
         self.assignment = assignment
         self.reports: list[StepReport] = []
         self.findings: list[Finding] = []
         self.found_by_reading: list[Finding] = []
         """What the looks after reading steps found, which the task's first look may have found already."""
         self._observer, self._actor, self._crew, self._boot = observer, actor, crew, boot
+        self._breathing = breathing
         self._log_error: LogError | None = None
         self._gave_way: list[tuple[Step, ...]] = []
-        self._breathing = Breathing()
 
     def perform(self, steps: tuple[Step, ...]) -> Grave | None:
         """Perform the steps; answers after what this node must be left alone, if there was anything.
@@ -75,6 +77,7 @@ class Executor:
     def _perform_all(self, subjects: Sequence[tuple[Step, ...]]) -> Grave | None:
         self._gave_way = []
         for position, subject in enumerate(subjects):
+            self._let_breathe(subject)
             begun = len(self.reports)
             ending = self._perform_subject(subject)
             if is_grave(subject, ending):
@@ -86,13 +89,11 @@ class Executor:
             if is_grave(subject, ending):
                 self.skip(tuple(step for rest in subjects[position + 1 :] for step in rest), Reason.EARLIER_STEP)
                 return Grave(subject[0], ending, of_service=may_be_down(subject, ending))
-            self._let_breathe(self.reports[begun:], more=position + 1 < len(subjects))
+            self.findings += self._breathing.found(self.assignment.node, self.reports[begun:])
         return None
 
-    def _let_breathe(self, reports: Sequence[StepReport], *, more: bool) -> None:
-        self.findings += self._breathing.found(self.assignment.node, reports)
-        seconds = self._breathing.pause_after(reports)
-        if more and seconds:
+    def _let_breathe(self, subject: tuple[Step, ...]) -> None:
+        if seconds := self._breathing.pause_before(subject):
             self._crew.waited(self.assignment, seconds)
 
     def _to_be_tried_again(self, seconds: float) -> list[tuple[Step, ...]]:

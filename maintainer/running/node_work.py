@@ -16,6 +16,7 @@ from maintainer.model.task import Assignment
 from maintainer.planning.planner import resting
 from maintainer.planning.replan import replan
 from maintainer.running.boot import Boot
+from maintainer.running.breathing import Breathing
 from maintainer.running.caution import Caution, group_frozen, refusals
 from maintainer.running.checkup import meet
 from maintainer.running.crew import Crew
@@ -43,6 +44,7 @@ class NodeWork:
     settled: tuple[Settled, ...] = ()
     left_alone: Refuse | None = None
     boot: Boot = field(default_factory=Boot)
+    breathing: Breathing = field(default_factory=Breathing)
 
     def run(self) -> None:
         """Work through the node's tasks; trouble here is reported here and never stops another node.
@@ -113,7 +115,7 @@ class NodeWork:
             return
         seen = self.caution.restrain(self.crew.eyes.look(assignment, observer))
         answer = self.crew.foretold(assignment, seen)
-        executor = Executor(assignment, observer, actor, self.crew, self.boot)
+        executor = Executor(assignment, observer, actor, self.crew, self.boot, breathing=self.breathing)
         self._announce(assignment, answer)
         found: tuple[Finding, ...] = ()
         told = answer

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from maintainer.errors import Exit
+from maintainer.model.action import Action
 from maintainer.planning.slowdown import Timing, slowdown
 from maintainer.running.breathing import PAUSES
 from tests.fakes.fake_fleet import FakeNode
 from tests.unit.engine_bench import Night, endings, one_node
 
+TABLE = {"quoted": '"public"."t"', "oid": 1, "bytes": 8192, "rebuilds": None, "table": None}
 THREE = {"t": 50, "u": 60, "v": 70}
 
 
@@ -34,6 +36,21 @@ def test_a_clinic_as_fast_as_ever_is_no_reason_to_pause(tmp_path: Path) -> None:
     report = night.run()
     assert sum(night.paused) < PAUSES[0]
     assert report.tasks[0].answer.findings == ()
+
+
+def test_the_pause_is_kept_for_the_next_task(tmp_path: Path) -> None:
+    """What a task's last statement did to the clinic counts before the next one; what cleans a folder does not wait."""
+    node = FakeNode(dead_rows={"t": 50}, clinic_slower_times=3.5, old_files=3, relations=[TABLE])
+    night = one_node(tmp_path, node, tasks=["db-vacuum", "disk-cleanup", "db-check"])
+    begun: dict[str, float] = {}
+
+    def begins(action: Action) -> None:
+        begun.setdefault(action.kind, sum(night.paused))
+
+    node.trouble = begins
+    night.run()
+    assert list(begun) == ["sql", "node-operation", "check-relations"]
+    assert begun["node-operation"] - begun["sql"] < PAUSES[0] <= begun["check-relations"] - begun["sql"]
 
 
 USUAL = {"a": Timing(1000, 2000.0, 1.0), "b": Timing(50, 50_000.0, 500.0)}
