@@ -11,7 +11,7 @@ import pytest
 from maintainer.errors import Exit
 from tests.e2e.driver import controller, endings, findings, steps
 from tests.e2e.evidence import differences, evidence, store
-from tests.e2e.test_e2e_ledger import TASK, Nights
+from tests.e2e.nights import TASK, Nights
 from tests.practice_fixture import Practice
 
 OTHERS = (

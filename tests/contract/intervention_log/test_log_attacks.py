@@ -1,6 +1,5 @@
 """Attacks on a log with signed checkpoints: the product and the stand-alone verifier find each, at the same place."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +14,19 @@ from maintainer.errors import LogError
 from maintainer.intervention_log import chain, verifier
 from maintainer.intervention_log.checkpoint import Checkpoint, SigningKey, signing_key
 from maintainer.intervention_log.log import InterventionLog
-from maintainer.intervention_log.record import Kind, Record, read_record
+from maintainer.intervention_log.record import Kind, read_record
+from tests.contract.intervention_log.attacked_log import (
+    JOURNAL,
+    LATEST,
+    PUBLIC,
+    both_find,
+    lines_of,
+    product_says,
+    resealed,
+    verifier_says,
+    write,
+)
 
-JOURNAL, LATEST, PUBLIC = "interventions.jsonl", "checkpoint.txt", "log-signing.pub"
 RUNS, NOTES = 3, 4
 SIZE = RUNS * (NOTES + 1)
 THIEF = SigningKey("site-a", b"\x66" * 32)
@@ -39,61 +48,6 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def state(honest: Path, tmp_path: Path) -> Path:
     """A copy of the honest log, to be attacked."""
     return Path(shutil.copytree(honest, tmp_path / "state"))
-
-
-def lines_of(state: Path) -> list[bytes]:
-    return (state / JOURNAL).read_bytes().splitlines(keepends=True)
-
-
-def write(state: Path, lines: list[bytes]) -> None:
-    (state / JOURNAL).write_bytes(b"".join(lines))
-
-
-def product_says(state: Path, key: str | None = None) -> str:
-    try:
-        with InterventionLog.read(state) as log:
-            log.verify(key)
-    except LogError as error:
-        return f"{error.where}: {error.what}"
-    return ""
-
-
-def verifier_says(state: Path, key: Path | None = None) -> str:
-    try:
-        verifier.verify(state / JOURNAL, key)
-    except verifier.WrongError as error:
-        return str(error)
-    return ""
-
-
-def place(said: str) -> str:
-    """Find `interventions.jsonl:LINE: byte B, record N`, or the file's name, in what was said."""
-    found = re.search(r"([\w.-]+:\d+: byte \d+, record \d+|[\w.-]+(:\d+)?): ", said)
-    assert found, said
-    return found[1]
-
-
-def both_find(state: Path, key: Path | None = None) -> str:
-    """Let both verify; they must agree that it is wrong, and where."""
-    product, alone = product_says(state, key.read_text() if key else None), verifier_says(state, key)
-    assert product
-    assert alone
-    assert place(product) == place(alone)
-    return product
-
-
-def resealed(lines: list[bytes], key: SigningKey | None = None) -> list[bytes]:
-    """Do what an attacker with write access can do: compute all hashes anew, and sign with a key of his own."""
-    made: list[bytes] = []
-    prev = chain.NO_HASH
-    for seq, line in enumerate(lines, 1):
-        record = read_record(line).model_copy(update={"seq": seq, "prev": prev})
-        if key and record.kind is Kind.CHECKPOINT:
-            note = key.sign(Checkpoint("site-a", seq - 1, prev))
-            record = record.model_copy(update={"text": note})
-        sealed, prev = chain.seal(Record.model_validate(record.model_dump()).body())
-        made.append(sealed)
-    return made
 
 
 def test_both_say_that_an_honest_log_is_whole(state: Path) -> None:

@@ -1,6 +1,5 @@
-"""The durable file: what it looks like, what sets it right after a crash, and what makes it stop."""
+"""The durable file: what it looks like, what it goes on with, and who may write to it."""
 
-import errno
 import os
 import stat
 import threading
@@ -13,22 +12,9 @@ import pytest
 
 from maintainer.errors import LogError
 from maintainer.intervention_log import lines
-from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.log import InterventionLog
-from maintainer.intervention_log.record import Kind, Record
-
-
-def open_log(state: Path) -> InterventionLog:
-    return InterventionLog.open(state, origin="site-a")
-
-
-def note(state: Path, *texts: str) -> list[Record]:
-    with open_log(state) as log:
-        return [log.append(Kind.NOTE, text=text) for text in texts]
-
-
-def journal(state: Path) -> Path:
-    return state / "interventions.jsonl"
+from maintainer.intervention_log.record import Kind
+from tests.contract.intervention_log.notes import note, open_log
 
 
 def test_everything_is_its_owners_alone(tmp_path: Path) -> None:
@@ -118,70 +104,6 @@ def test_an_intent_is_given_an_id(tmp_path: Path) -> None:
     assert all(len(one) == len("step-") + 16 for one in ids)
 
 
-@pytest.mark.fault(6)
-@pytest.mark.parametrize("rest", [b'{"seq":3', b"\0" * 5000, b'{"seq":3,\0\0\0"}\n', b"x"])
-def test_a_torn_end_is_set_aside_and_said(tmp_path: Path, rest: bytes) -> None:
-    """What a power cut left of a record is kept in a file of its own, and a record tells of it."""
-    note(tmp_path, "one", "two")
-    with journal(tmp_path).open("ab") as file:
-        file.write(rest)
-    with open_log(tmp_path) as log:
-        (torn,) = log.records(Filter(kind=Kind.TORN))
-        assert log.verify().size == 3
-    (kept,) = tmp_path.glob("torn-*.bin")
-    assert kept.read_bytes() == rest
-    assert kept.name in torn.text
-    assert torn.measured["bytes"] == len(rest)
-
-
-def test_readers_leave_a_torn_end_alone(tmp_path: Path) -> None:
-    """Asking changes nothing: the records before it are there, and verify says that it is torn."""
-    note(tmp_path, "one", "two")
-    with journal(tmp_path).open("ab") as file:
-        file.write(b'{"seq":3')
-    with InterventionLog.read(tmp_path) as log:
-        assert [record.text for record in log.records()] == ["one", "two"]
-        with pytest.raises(LogError, match="ends in the middle of a record"):
-            log.verify()
-    assert journal(tmp_path).read_bytes().endswith(b'{"seq":3')
-
-
-def test_an_edited_last_record_is_not_taken_for_a_torn_one(tmp_path: Path) -> None:
-    """Whole JSON with a wrong hash was touched by somebody: the log is not written to."""
-    note(tmp_path, "one", "two")
-    data = journal(tmp_path).read_bytes()
-    journal(tmp_path).write_bytes(data.replace(b'"two"', b'"owt"'))
-    with pytest.raises(LogError, match=rf"{journal(tmp_path)}:2: byte \d+, record 2: record 2 was edited"):
-        open_log(tmp_path)
-
-
-def test_an_end_without_any_newline_is_not_taken_for_a_torn_one(tmp_path: Path) -> None:
-    """A crash leaves less than one record; more than that is somebody's work, and stays for him to explain."""
-    note(tmp_path, "one")
-    with journal(tmp_path).open("ab") as file:
-        file.write(b"x" * 70_000)
-    with pytest.raises(LogError, match="record 2"):
-        open_log(tmp_path)
-
-
-def test_another_sites_log_is_not_continued(tmp_path: Path) -> None:
-    """A copied state folder does not mix two sites in one chain."""
-    note(tmp_path, "one")
-    with pytest.raises(LogError, match="belongs to 'site-a', not to 'site-b'"):
-        InterventionLog.open(tmp_path, origin="site-b")
-
-
-def test_a_link_in_the_logs_place_is_not_followed(tmp_path: Path) -> None:
-    """Whoever can make links in the folder cannot have other files appended to."""
-    target = tmp_path / "target"
-    target.touch()
-    state = tmp_path / "state"
-    state.mkdir()
-    journal(state).symlink_to(target)
-    with pytest.raises(LogError, match="cannot open the intervention log"):
-        open_log(state)
-
-
 def test_what_others_wrote_meanwhile_is_continued(tmp_path: Path) -> None:
     """A note written during a run stands between the run's records."""
     with open_log(tmp_path) as run:
@@ -203,118 +125,6 @@ def test_threads_share_one_log(tmp_path: Path) -> None:
         for thread in threads:
             thread.join(60)
         assert log.verify().size == 200
-
-
-def cut(path: Path) -> None:
-    os.truncate(path, 10)
-
-
-def swap(path: Path) -> None:
-    path.with_name("copy").write_bytes(path.read_bytes())
-    path.with_name("copy").rename(path)
-
-
-@pytest.mark.parametrize("change", [cut, swap, Path.unlink])
-def test_a_log_that_changes_under_a_run_stops_it(tmp_path: Path, change: Callable[[Path], None]) -> None:
-    """Cut, replaced or deleted while open: nothing more is written to it."""
-    with open_log(tmp_path) as log:
-        log.append(Kind.RUN_OPENED)
-        change(journal(tmp_path))
-        with pytest.raises(LogError, match=r"intervention log|while it was in use"):
-            log.append(Kind.INTENT)
-
-
-def fails_with(code: int) -> Callable[..., Any]:
-    def fail(*_: object) -> Any:
-        raise OSError(code, os.strerror(code))
-
-    return fail
-
-
-@pytest.mark.fault(4)
-def test_after_a_disk_error_the_descriptor_is_never_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel reports a lost page once only; a second fdatasync would say that all is well."""
-    with open_log(tmp_path) as log:
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "fdatasync", fails_with(errno.EIO))
-            with pytest.raises(LogError, match="Input/output error") as caught:
-                log.append(Kind.INTENT)
-        assert "do not trust this disk" in caught.value.hint
-        assert caught.value.exit == 74
-        with pytest.raises(LogError, match="stopped after a disk error"):
-            log.append(Kind.RUN_CLOSED)
-
-
-@pytest.mark.fault(4)
-def test_a_disk_error_lets_others_have_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The broken journal does not hold up a person who writes a note about it."""
-    with open_log(tmp_path) as log:
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "fdatasync", fails_with(errno.EIO))
-            with pytest.raises(LogError):
-                log.append(Kind.INTENT)
-        monkeypatch.setattr(lines, "PATIENCE", 0.0)
-        assert note(tmp_path, "the disk of the controller is failing")
-
-
-@pytest.mark.fault(6)
-def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system may take a few bytes at a time; the record is whole all the same."""
-    real = os.write
-    with open_log(tmp_path) as log:
-        monkeypatch.setattr(os, "write", lambda descriptor, data: real(descriptor, bytes(data[:7])))
-        log.append(Kind.NOTE, text="in small pieces")
-        assert log.verify().size == 1
-
-
-def disk_of(room: int, real: Callable[[int, bytes], int], reserve: Path) -> Callable[[int, bytes], int]:
-    """Play a disk that has room for `room` bytes, and a megabyte more once the reserve is gone."""
-    left = room
-
-    def write(descriptor: int, data: bytes) -> int:
-        nonlocal left
-        room_now = left + (0 if reserve.exists() else 1_000_000)
-        if room_now <= 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written = real(descriptor, bytes(data[:room_now]))
-        left -= written
-        return written
-
-    return write
-
-
-@pytest.mark.fault(5)
-def test_without_room_no_intent_and_no_half_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An intent never uses the reserve, and what was written of it is taken back."""
-    with open_log(tmp_path) as log:
-        log.append(Kind.RUN_OPENED)
-        monkeypatch.setattr(os, "write", disk_of(100, os.write, tmp_path / "reserve"))
-        with pytest.raises(LogError, match="No space left"):
-            log.append(Kind.INTENT)
-        assert log.verify().size == 1
-        assert (tmp_path / "reserve").exists()
-
-
-@pytest.mark.fault(5, 7)
-def test_without_room_an_ending_is_carried_by_the_reserve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reserve is given up for the record that says how it ended."""
-    with open_log(tmp_path) as log:
-        intent = log.append(Kind.INTENT)
-        monkeypatch.setattr(os, "write", disk_of(100, os.write, tmp_path / "reserve"))
-        log.append(Kind.OUTCOME, step=intent.step, ending="done")
-        assert not (tmp_path / "reserve").exists()
-        assert log.open_intents() == ()
-        assert log.verify().size == 2
-
-
-@pytest.mark.fault(5)
-def test_without_room_for_the_reserve_nothing_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log does not open, and no action starts."""
-    monkeypatch.setattr(os, "posix_fallocate", fails_with(errno.ENOSPC))
-    with pytest.raises(LogError, match="no room for the intervention log: nothing was done") as caught:
-        open_log(tmp_path)
-    assert caught.value.exit == 74
-    assert not (tmp_path / "reserve").exists()
 
 
 def test_a_log_held_for_too_long_is_an_error_that_says_how_to_find_the_holder(

@@ -1,6 +1,5 @@
 """Servers and sessions for the link tests. Under CI nothing may be missing; elsewhere a missing sshd is skipped."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +11,9 @@ from maintainer.links.ssh import SshLink
 from maintainer.links.tunnel import Tunnel
 from maintainer.model.inventory import Database, SecretFile
 from tests.contract.links import postgres_server, servers
+from tests.contract.links.flaky_link import POLICY, FlakyLink, Links
 from tests.contract.links.postgres_server import PASSWORD, Postgres
-
-
-def _makes() -> list[object]:
-    missing = pytest.mark.skipif(
-        not servers.SSHD.exists() and not os.environ.get("CI"),
-        reason="no /usr/sbin/sshd here: apt-get install openssh-server",
-    )
-    return [pytest.param("openssh", marks=missing), "asyncssh"]
+from tests.contract.node.slow_program import Slow, slow, with_slow
 
 
 @pytest.fixture
@@ -55,7 +48,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "make" in metafunc.fixturenames and not any(
         mark.name == "parametrize" and "make" in mark.args[0] for mark in metafunc.definition.iter_markers()
     ):
-        metafunc.parametrize("make", _makes())
+        metafunc.parametrize("make", servers.makes())
+
+
+@pytest.fixture(scope="session")
+def zipapp(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return with_slow(tmp_path_factory.mktemp("third-party"))
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Iterator[Slow]:
+    with slow(tmp_path / "work") as one:
+        yield one
+
+
+@pytest.fixture
+def links(server: servers.SshServer, zipapp: bytes) -> Iterator[Links]:
+    """Links to the server's node, closed when the test has ended."""
+    made: list[FlakyLink] = []
+
+    def link() -> FlakyLink:
+        made.append(FlakyLink("pacs-a", server.node(), run_id="r1", zipapp=zipapp, policy=POLICY))
+        return made[-1]
+
+    yield link
+    for one in made:
+        one.close()
 
 
 @pytest.fixture(scope="module")

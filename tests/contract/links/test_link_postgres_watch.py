@@ -1,35 +1,25 @@
 """A statement of ours harms nobody: it is watched while it runs, and gives way to whoever waits for it."""
 
-import os
-import signal
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from maintainer.errors import ActionFailed, CouldNotLook, GaveWay
+from maintainer.errors import ActionFailed, GaveWay
 from maintainer.links import postgres_watch
 from maintainer.links.postgres_acting import ActingSession
 from maintainer.links.ssh import SshLink
 from maintainer.links.tunnel import Tunnel
-from maintainer.model.action import Setting
 from maintainer.model.inventory import Database, SecretFile
 from maintainer.model.progress import Progress
 from tests.contract.links import postgres_server
+from tests.contract.links.clinic_session import PLENTY, SLOWLY, UNFINISHED, Clinic, at_work
 from tests.contract.links.postgres_server import PASSWORD, Postgres
 from tests.contract.links.servers import SshServer
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
-PLENTY = timedelta(seconds=60)
-SLOWLY: dict[Setting, int | str] = {"vacuum_cost_delay": 100, "vacuum_cost_limit": 1}
-UNFINISHED = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
-REBUILD = 'REINDEX INDEX CONCURRENTLY "public"."study_pkey"'
-A_SNAPSHOT = ("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM secret")
 
 
 @pytest.fixture
@@ -49,40 +39,6 @@ def fill(postgres: Postgres) -> None:
     )
 
 
-@pytest.fixture
-def tidy(postgres: Postgres) -> Iterator[None]:
-    """No test leaves an unfinished index to the next."""
-    yield
-    for name in ("study_pkey_ccnew", "study_pkey_ccold"):
-        postgres.sql(f"DROP INDEX IF EXISTS {name}")
-
-
-class Clinic(threading.Thread):
-    """A session that does one thing some time later, and notes how long it took."""
-
-    def __init__(self, postgres: Postgres, statement: str, *, name: str = "Orthanc", after: float = 1.0) -> None:
-        super().__init__()
-        self.seconds = 0.0
-        self._postgres, self._statement, self._name, self._after = postgres, statement, name, after
-
-    def run(self) -> None:
-        time.sleep(self._after)
-        with self._postgres.session(name=self._name) as session:
-            session.autocommit = "CONCURRENTLY" in self._statement  # it refuses to run in a transaction block
-            begun = time.monotonic()
-            session.execute(self._statement.encode())
-            self.seconds = time.monotonic() - begun
-
-
-@contextmanager
-def at_work(clinic: Clinic) -> Iterator[None]:
-    clinic.start()
-    try:
-        yield
-    finally:
-        clinic.join()
-
-
 @pytest.mark.fault(36)
 def test_fault_36_a_vacuum_gives_way_to_whoever_waits_for_it(
     acting: ActingSession, postgres: Postgres, large: str
@@ -93,19 +49,6 @@ def test_fault_36_a_vacuum_gives_way_to_whoever_waits_for_it(
         acting.perform(f"VACUUM {large}", PLENTY, SLOWLY)
     assert postgres_watch.PATIENCE <= clinic.seconds < 5
     assert acting.perform("SELECT 1", PLENTY)["notices"] == 0
-
-
-@pytest.mark.fault(36)
-@pytest.mark.usefixtures("tidy")
-def test_fault_36_a_rebuild_gives_way_and_leaves_nothing(acting: ActingSession, postgres: Postgres) -> None:
-    """While it waits for an old snapshot somebody wants to change the table: what was built is dropped."""
-    clinic = Clinic(postgres, "ALTER TABLE study ADD COLUMN IF NOT EXISTS more int", name="DOE^JANE")
-    with postgres.session(*A_SNAPSHOT), at_work(clinic), pytest.raises(GaveWay) as given:
-        acting.perform(REBUILD, PLENTY)
-    assert "it kept a session (client backend) waiting" in given.value.what
-    assert "what it had built was dropped: public.study_pkey_ccnew" in given.value.what
-    assert postgres.sql(UNFINISHED) == [(0,)]
-    assert clinic.seconds < 5
 
 
 @pytest.mark.fault(36)
@@ -153,7 +96,6 @@ def test_who_does_not_wait_for_us_does_not_count(acting: ActingSession, postgres
     assert other.seconds > 1
 
 
-@pytest.mark.usefixtures("tidy")
 def test_without_the_time_since_when_it_is_counted_here(
     acting: ActingSession, postgres: Postgres, large: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +121,8 @@ def sampled(postgres: Postgres) -> Iterator[str]:
 
 CROSSED = "SELECT count(*) FROM sampled AS a, sampled AS b WHERE a.id + b.id < 0"
 READS_WHOLE = "SELECT pg_sleep(20) FROM sampled LIMIT 1"
+
+
 """Holds what a check by amcheck holds while it reads: the lock of a reader, and a snapshot."""
 
 
@@ -220,62 +164,6 @@ def test_fault_36_a_statement_with_workers_is_seen_through_them(
     assert change.seconds < 5
 
 
-def test_nothing_runs_on_unwatched(acting: ActingSession, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the session that watches is lost and the other is not, the statement is cancelled at once."""
-    monkeypatch.setattr(postgres_watch, "BLIND", 600.0)
-    blinding = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_blocking_pids%'"
-    blinded = threading.Timer(1.0, postgres.sql, [f"{blinding} AND pid <> pg_backend_pid()"])
-    blinded.start()
-    with pytest.raises(GaveWay, match="nobody could see whom it kept waiting"):
-        acting.perform("SELECT pg_sleep(30)", PLENTY)
-    blinded.join()
-    assert acting.perform("SELECT 1", PLENTY)["notices"] == 0, "the next statement has a new one"
-
-
-def test_nothing_runs_on_when_the_watch_hangs(
-    acting: ActingSession, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A session that watches and gets no answer sees as little as one that is lost."""
-    monkeypatch.setattr(postgres_watch, "BLIND", 0.5)
-    stopped: list[int] = []
-
-    def stop_the_watching_backend() -> None:
-        asked = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_blocking_pids%' AND pid <> pg_backend_pid()"
-        stopped.extend(pid for (pid,) in postgres.sql(asked))
-        for pid in stopped:
-            os.kill(pid, signal.SIGSTOP)
-
-    stopping = threading.Timer(1.0, stop_the_watching_backend)
-    stopping.start()
-    try:
-        with pytest.raises(GaveWay, match="nobody could see whom it kept waiting"):
-            acting.perform("SELECT pg_sleep(30)", PLENTY)
-    finally:
-        stopping.join()
-        for pid in stopped:
-            os.kill(pid, signal.SIGCONT)
-    assert len(stopped) == 1
-
-
-def test_nothing_begins_unwatched(acting: ActingSession, postgres: Postgres) -> None:
-    """When there is no room for a second session, the statement is not sent."""
-    postgres.sql("ALTER ROLE maintainer CONNECTION LIMIT 1")
-    try:
-        with pytest.raises(CouldNotLook):
-            acting.perform("DELETE FROM study", PLENTY)
-    finally:
-        postgres.sql("ALTER ROLE maintainer CONNECTION LIMIT -1")
-    assert postgres.sql("SELECT count(*) FROM study") == [(1000,)]
-
-
-def test_a_mistake_in_watching_ends_what_nobody_watches(acting: ActingSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it is that ends the watching, the statement does not run on without it."""
-    monkeypatch.setattr(postgres_watch, "BLIND", 0.5)
-    monkeypatch.setattr(postgres_watch, "WAITING", b"SELECT %(pid)s AS pid, 1 AS something, 'client backend' AS kind")
-    with pytest.raises(GaveWay, match=r"nobody could see whom it kept waiting \(TypeError\)"):
-        acting.perform("SELECT pg_sleep(20)", PLENTY)
-
-
 def test_progress_is_told(acting: ActingSession, large: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever wants to know hears the phase and how much of it is done."""
     monkeypatch.setattr(postgres_watch, "TOLD_EVERY", 0.2)
@@ -286,50 +174,3 @@ def test_progress_is_told(acting: ActingSession, large: str, monkeypatch: pytest
     assert len(shares) > 3
     assert shares == sorted(shares)
     assert 0 < shares[-1] < 1
-
-
-@pytest.mark.usefixtures("tidy")
-def test_progress_of_a_rebuild_is_told(
-    acting: ActingSession, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It says that it waits, too."""
-    monkeypatch.setattr(postgres_watch, "TOLD_EVERY", 0.2)
-    told: list[Progress] = []
-    with postgres.session(*A_SNAPSHOT), pytest.raises(ActionFailed):
-        acting.perform(REBUILD, timedelta(seconds=3), tell=told.append)
-    assert str(told[-1]) == "waiting for old snapshots 0 %"
-
-
-@pytest.mark.fault(30)
-@pytest.mark.usefixtures("tidy")
-def test_fault_30_a_snapshot_that_comes_later(acting: ActingSession, postgres: Postgres) -> None:
-    """At its time limit the rebuild is ended, and what it had built is dropped at once."""
-    with postgres.session(*A_SNAPSHOT):
-        begun = time.monotonic()
-        with pytest.raises(ActionFailed, match="time limit") as failure:
-            acting.perform(REBUILD, timedelta(seconds=3))
-        assert time.monotonic() - begun < 15
-    assert failure.value.what.endswith("what it had built was dropped: public.study_pkey_ccnew")
-    assert postgres.sql(UNFINISHED) == [(0,)]
-
-
-@pytest.mark.fault(30)
-@pytest.mark.usefixtures("tidy")
-def test_fault_30_a_snapshot_that_holds_the_table_too(acting: ActingSession, postgres: Postgres) -> None:
-    """Even dropping would have to wait for it: that is given up in time, and said."""
-    with postgres.session("SELECT count(*) FROM study"), pytest.raises(ActionFailed) as failure:
-        acting.perform(REBUILD, timedelta(seconds=3))
-    assert failure.value.what.endswith("what it had built may lie there, unfinished: the next run finds it")
-    assert postgres.sql(UNFINISHED) == [(1,)]
-
-
-@pytest.mark.fault(31)
-@pytest.mark.usefixtures("tidy")
-def test_fault_31_what_lay_there_before_is_not_dropped(acting: ActingSession, postgres: Postgres) -> None:
-    """An unfinished index of somebody else stays; only our own is dropped."""
-    with postgres.session(*A_SNAPSHOT), pytest.raises(psycopg.errors.QueryCanceled):
-        postgres.sql("SET statement_timeout = '1s'", REBUILD)
-    with postgres.session(*A_SNAPSHOT), pytest.raises(ActionFailed, match=r"was dropped: public\.study_pkey_ccnew1\n"):
-        acting.perform(REBUILD, timedelta(seconds=3))
-    lying = postgres.sql("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
-    assert lying == [("study_pkey_ccnew",)]

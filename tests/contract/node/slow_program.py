@@ -5,7 +5,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.resources import files
 from pathlib import Path
+
+from maintainer.links.node_program import zipapp_bytes
 
 TEXT = """
 import os
@@ -33,6 +36,12 @@ def note(folder, name, line):
     os.write(descriptor, line.encode())
     os.close(descriptor)
 """
+
+
+def with_slow(folder: Path) -> bytes:
+    """The node program with this one in it, from a folder of its own."""
+    (folder / "act_slow.py").write_text(TEXT)
+    return zipapp_bytes([files("tasks.node"), folder])
 
 
 class Slow:
