@@ -88,7 +88,7 @@ class CheckFacts(sdk.Facts):
     horizon: tuple[sdk.Holder, ...]
     openings: tuple[sdk.Opening, ...]
     server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
-    damage: Record
+    damage: Record = sdk.Field(description="of those that are damaged; the others were sound when they were checked")
     checked_at: Record
     tried_at: Record = {}
     places: tuple[Place, ...] | None = sdk.Field(None, description="asked before a rebuild")
@@ -116,8 +116,9 @@ class CheckFacts(sdk.Facts):
 
     def damage_of(self, subject: str) -> sdk.Damage | None:
         """What the last check that told anything found; None: there was none."""
-        known = self.damage.get(subject)
-        return sdk.Damage(int(known.last)) if known and known.last >= 0 else None
+        if known := self.damage.get(subject):
+            return sdk.Damage(int(known.last))
+        return sdk.Damage.NONE if self.last_check(subject) else None
 
     def is_damaged(self, subject: str) -> bool:
         damage = self.damage_of(subject)

@@ -42,7 +42,7 @@ class DbCheck(sdk.Task[CheckParams, CheckFacts]):
             "horizon": sdk.HORIZON,
             "server": sdk.SERVER,
             "openings": sdk.Openings(within=params.check_all_within),
-            "damage": sdk.Recorded(measurement=sdk.DAMAGE),
+            "damage": sdk.Recorded(measurement=sdk.DAMAGE, above=sdk.Damage.NONE),
             "checked_at": sdk.Recorded(measurement=sdk.CHECKED_AT),
             "tried_at": sdk.Recorded(measurement=sdk.TRIED_AT),
         }

@@ -116,8 +116,8 @@ class NodeObserver:
                 return instances(self._link, self.archive, observation)
             case StoreCopies():
                 return copies(self._link, self.archive, observation)
-            case Recorded(measurement=measurement):
-                return cast(JsonValue, self._history(self._link.name, measurement))
+            case Recorded():
+                return cast(JsonValue, self._recorded(observation))
             case NodeQuery():
                 raise ValueError("it travels with the others")
 
@@ -126,6 +126,11 @@ class NodeObserver:
         if query.calls and not session.rows(CALLABLE, {"function": query.calls}, QUERY_TIME)[0]["callable"]:
             return []
         return cast(JsonValue, session.table(query.text, query.parameters, QUERY_TIME))
+
+    def _recorded(self, asked: Recorded) -> dict[str, dict[str, float]]:
+        found = self._history(self._link.name, asked.measurement)
+        least = asked.above
+        return found if least is None else {what: known for what, known in found.items() if known["last"] > least}
 
     def _probe(self, by: str) -> JsonValue:
         node = self._link.node

@@ -106,10 +106,14 @@ class Openings(Value):
 
 
 class Recorded(Value):
-    """Measurements on record: answers `{subject: {"least": …, "last": …}}` over all runs on this node."""
+    """Measurements on record: answers `{subject: {"least": …, "last": …}}` over all runs on this node.
+
+    With `above`, only of those subjects whose last value is greater.
+    """
 
     kind: Literal["recorded"] = "recorded"
     measurement: Name
+    above: float | None = None
 
 
 class Room(Value):

@@ -13,12 +13,13 @@ from maintainer.links import node_observer
 from maintainer.links.completed import Completed
 from maintainer.links.node_observer import NodeObserver
 from maintainer.links.node_program import NodeProgram, zipapp_bytes
-from maintainer.model.task import NodeQuery, Probe
+from maintainer.model.task import NodeQuery, Probe, Recorded
 
 POLICY: Any = {"services": {}, "roots": {}, "store": None, "not_objects": []}
 FAN, PUMP, VALVE = (NodeQuery(program=name, request={}) for name in ("fan-speed", "pump", "valve"))
 MOUNTS = Probe(by="mounts")
 STATES = {"/srv/dicom": {"mounted": True, "empty": False, "problem": ""}}
+ON_RECORD = {"table t": {"least": 0.0, "last": 0.0}, "index i": {"least": 0.0, "last": 2.0}}
 Answer = Callable[[list[str]], Any]
 
 
@@ -51,7 +52,7 @@ def good(asked: list[str]) -> list[dict[str, Any]]:
 
 def observer(answer: Answer) -> tuple[NodeObserver, Link]:
     link = Link(answer)
-    return NodeObserver(link, lambda _node, _measurement: {}), link  # type: ignore[arg-type]  # (what it uses of a link)
+    return NodeObserver(link, lambda _node, _measurement: ON_RECORD), link  # type: ignore[arg-type]  # (what it uses of a link)
 
 
 def test_programs_and_mounts_travel_in_one_request() -> None:
@@ -134,3 +135,11 @@ def test_a_node_that_cannot_be_reached_is_tried_once(error: CouldNotLook, times:
     eyes, link = observer(fail)
     assert eyes.together([FAN, PUMP]) == [error, error]
     assert len(link.requests) == times
+
+
+@pytest.mark.parametrize(("above", "subjects"), [(None, ["table t", "index i"]), (0.0, ["index i"]), (2.0, [])])
+def test_of_what_is_on_record_only_what_is_above_a_value_is_told(above: float | None, subjects: list[str]) -> None:
+    """By the last value: what most subjects of a large database have need not be carried along."""
+    eyes, _ = observer(good)
+    found = eyes.observe(Recorded(measurement="damage", above=above))
+    assert found == {subject: ON_RECORD[subject] for subject in subjects}
