@@ -16,6 +16,7 @@ from maintainer.links.node_link import NodeLink
 from maintainer.links.store_index import Index, size_of
 from maintainer.model.task import StoreCopies, StoreInstances
 
+PAUSE_ABOVE = 10**6
 SLOWEST = 20_000_000
 """Bytes a second: a store that is read at less is not waited for."""
 BEST_FIRST = ("sound", "unproven", "waits", "not-read", "damaged")
@@ -63,7 +64,8 @@ def _readable(listed: list[dict[str, Any]], most: int, room: int) -> Iterator[tu
 def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], within: timedelta) -> dict[int, str]:
     """Let the node read them and compare. What has a digest is proven by that, whatever its header is like.
 
-    What it was reading when its time was over has had its turn: others come first the next night.
+    The archive goes first: while it moves images, nothing is read. What was being read when the time was over has had
+    its turn: others come first the next night.
     """
     objects: list[JsonValue] = [
         [place, row["path"], row["size"], row["algorithm"], row["digest"], "other" if row["digest"] else "dicom"]
@@ -71,7 +73,10 @@ def _states(link: NodeLink, chosen: list[tuple[int, dict[str, Any]]], within: ti
     ]
     if not objects:
         return {}
-    answer: Any = link.program().observe("store-verify", {"objects": objects}, within)
+    request: dict[str, JsonValue] = {"objects": objects}
+    if (dicom := link.node.dicom) is not None:
+        request["pause"] = {"port": dicom.port, "above": PAUSE_ABOVE}
+    answer: Any = link.program().observe("store-verify", request, within)
     if not answer["store_present"]:
         raise CouldNotLook("its store is not mounted, or empty", where=link.name)
     damaged = {key for key, _, _ in answer["deviations"]}

@@ -16,8 +16,8 @@ the index may say that the archive deleted them), no-store or no-proof. When the
 import json
 
 from maintainer.node import store_ledger as ledger
+from maintainer.node import store_pausing
 from maintainer.node.envelope import BadRequest, mapping, number
-from maintainer.node.giving_way import GivingWay
 from maintainer.node.store_accepting import Accepting
 from maintainer.node.store_adopting import Adopting, Presence
 from maintainer.node.store_learning import is_key
@@ -47,8 +47,7 @@ def run(request, policy, deadline):
         if proof or not policy.store.present():
             return _nothing_done(opened, proof)
         work = _work_on_tree if wanted.get("adopt") else _work
-        pause = wanted.get("pause") or {"port": None, "above": 0}
-        with GivingWay(pause["port"], pause["above"]) as way:
+        with store_pausing.way_of(wanted.get("pause")) as way:
             return work(opened, policy.store, wanted, deadline, way)
 
 
@@ -65,11 +64,7 @@ def _request(request):
     number(request["grace_seconds"], "grace_seconds", 0, _MOST)
     number(request["lost_share"], "lost_share", 0, 1)
     _accepted(request.get("accepted", []))
-    if request.get("pause") is not None:
-        pause = mapping(request["pause"], "pause", ("port", "above"))
-        if type(number(pause["port"], "pause.port", 1, 65535)) is not int:
-            raise BadRequest("pause.port is a whole number")
-        number(pause["above"], "pause.above", 0, _MOST)
+    store_pausing.check(request.get("pause"))
     return request
 
 

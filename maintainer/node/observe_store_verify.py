@@ -2,7 +2,8 @@
 
 Request {"objects": [[key, path, size, algorithm, digest or null, kind, SOP instance UID or null], …]}, in the order to
 check them; the kind may be left out where it is "dicom", and the UID where it is not known. What is of the kind
-"other" has no DICOM header that could be looked at. Answers {"store_present", "checked", "bytes",
+"other" has no DICOM header that could be looked at. With `pause`, {"port", "above"}, nothing is read while more than
+`above` bytes a second move over that port, and the time goes on. Answers {"store_present", "checked", "bytes",
 "deviations": [[key, verdict, evidence], …], "reached"}: `reached` is the key up to which everything was checked before
 the time was over, null when nothing was. Verdicts: `object_reading`.
 """
@@ -10,6 +11,8 @@ the time was over, null when nothing was. Verdicts: `object_reading`.
 import os
 import threading
 
+from maintainer.node import store_pausing
+from maintainer.node.envelope import mapping
 from maintainer.node.object_reading import ALGORITHMS, KINDS, Indexed, Reader
 
 GENTLE = True
@@ -22,25 +25,26 @@ _HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def run(request, policy, deadline):
-    objects = _objects(request)
+    mapping(request, "request", ("objects",), ("pause",))
+    store_pausing.check(request.get("pause"))
+    objects = _objects(request["objects"])
     if policy.store is None:
         raise ValueError("this node has no store in its policy")
     if not policy.store.present():
         return {"store_present": False, "checked": 0, "bytes": 0, "deviations": [], "reached": None}
     top = policy.store.open_top()
     try:
-        results = _Run(policy.store, top, objects, deadline).results()
+        with store_pausing.way_of(request.get("pause")) as way:
+            results = _Run(policy.store, top, objects, way.before(deadline)).results()
     finally:
         os.close(top)
     return _summary(objects, results)
 
 
-def _objects(request):
-    if set(request) != {"objects"} or not isinstance(request["objects"], list):
-        raise ValueError("store-verify takes a list of objects")
-    if len(request["objects"]) > MAX_OBJECTS:
-        raise ValueError("store-verify takes at most {} objects".format(MAX_OBJECTS))
-    return [_indexed(fields) for fields in request["objects"]]
+def _objects(listed):
+    if not isinstance(listed, list) or len(listed) > MAX_OBJECTS:
+        raise ValueError("store-verify takes a list of at most {} objects".format(MAX_OBJECTS))
+    return [_indexed(fields) for fields in listed]
 
 
 def _indexed(fields):

@@ -23,7 +23,7 @@ def row(uid: str, **changed: Any) -> dict[str, Any]:
 class Node:
     """An archive that lists `rows`; of the files that it is asked to read, those at `damaged` deviate."""
 
-    name = "pacs-b"
+    name, node = "pacs-b", SimpleNamespace(dicom=SimpleNamespace(port=104))
 
     def __init__(
         self, *rows: dict[str, Any], damaged: tuple[str, ...] = (), checked: int = 100, mounted: bool = True
@@ -37,6 +37,7 @@ class Node:
 
     def program(self) -> Any:
         def observe(_program: str, request: Any, within: timedelta) -> Any:
+            assert request["pause"] == {"port": 104, "above": 10**6}
             self.within, objects = within, request["objects"][: self.checked]
             self.read = [path for _, path, *_ in objects]
             found = [[key, "digest", {}] for key, path, *_ in objects if path in self.damaged]

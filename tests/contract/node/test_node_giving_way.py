@@ -97,6 +97,17 @@ def test_nothing_is_read_while_images_move(node: OwnNode, *, back: bool) -> None
     assert answer["paused_seconds"] >= 2.0
 
 
+def test_nothing_is_read_for_a_partner_while_images_move(node: OwnNode) -> None:
+    """Whoever asks for a copy waits, like the node's own nights; if the time is over first, nothing is said of any."""
+    objects: Any = [row(number)[:6] for number in range(6)]
+    with association() as images:
+        images.send(20 * MB)
+        answer = node.observe("store-verify", 5, objects=objects, **pausing(images.port))
+        assert (answer["checked"], answer["deviations"]) == (0, [])
+        images.fall_silent()
+        assert node.observe("store-verify", objects=objects, **pausing(images.port))["checked"] == 6
+
+
 def test_what_is_open_and_silent_stops_nothing(node: OwnNode) -> None:
     """An association that stays open all night costs the archive nothing; nor does an image now and then."""
     with association() as quiet:
