@@ -45,6 +45,8 @@ class Slot(sdk.Seen):
     active: bool
     bytes: int | None = sdk.Field(description="none: a standby that has received nothing yet, or its WAL is lost")
     transactions: int | None = sdk.Field(None, description="how many have begun since those whose dead rows it keeps")
+    wal: str | None = sdk.Field(None, description="reserved, extended, unreserved or lost; none: before PostgreSQL 13")
+    because: str | None = sdk.Field(None, description="why it is of no use any more; none: it is")
 
 
 class Lock(sdk.Seen):

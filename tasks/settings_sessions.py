@@ -56,6 +56,12 @@ def standbys(facts: SettingsFacts, most_wal: int, most_transactions: int) -> Ite
 def slots(facts: SettingsFacts, most_wal: int, most_transactions: int) -> Iterator[sdk.Finding]:
     for slot in facts.slots:
         subject, consumer = f"replication slot {slot.name}", {"active": slot.active}
+        if slot.wal == "lost":
+            lost: dict[str, sdk.JsonValue] = {"because": slot.because, **consumer}
+            yield _about(subject, "slot-lost", lost, LOST, sdk.Severity.CRITICAL)
+            continue  # it keeps nothing any more
+        if slot.wal == "unreserved":
+            yield _about(subject, "slot-loses-wal", {"bytes": slot.bytes, **consumer}, LOSES_WAL)
         if slot.bytes is not None and slot.bytes >= most_wal:
             severity = sdk.Severity.WARNING if slot.active else sdk.Severity.CRITICAL
             yield _about(subject, "slot-keeps-wal", {"bytes": slot.bytes, **consumer}, KEEPS_WAL, severity)
@@ -86,5 +92,13 @@ STANDBY_KEEPS = "dead rows stay because of a query there (hot_standby_feedback):
 KEEPS_WAL = (
     "the disk of the WAL fills up until the database stops: let its consumer catch up, or drop it"
     " (pg_drop_replication_slot) if the consumer is gone for good: one that comes back must be set up anew"
+)
+LOSES_WAL = (
+    "what its consumer has yet to read is beyond max_slot_wal_keep_size: the next checkpoint may remove it, and then"
+    " the slot is lost; let its consumer catch up at once, or raise that limit where the disk of the WAL has room"
+)
+LOST = (
+    "its consumer can never go on from there: set the standby or subscriber up anew, then drop the slot"
+    " (pg_drop_replication_slot), or drop it if the consumer is gone for good"
 )
 SLOT_KEEPS = "dead rows stay because of it: let its consumer catch up, or drop it if the consumer is gone for good"

@@ -132,6 +132,33 @@ def test_a_slot_that_keeps_the_log(postgres: Postgres, ask: Ask) -> None:
         postgres.sql("SELECT pg_drop_replication_slot('gone')")
 
 
+def test_a_slot_whose_log_is_lost(postgres: Postgres, ask: Ask) -> None:
+    """First it may go at the next checkpoint, then it is gone: known from PostgreSQL 13 on."""
+    if postgres.sql("SELECT current_setting('max_slot_wal_keep_size', true)") == [(None,)]:
+        pytest.skip("this version keeps all of it for ever")
+    postgres.sql(
+        "SELECT pg_create_physical_replication_slot('late', true)",
+        "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'",
+        "SELECT pg_reload_conf()",
+    )
+    try:
+        for _ in range(4):
+            postgres.sql("SELECT pg_logical_emit_message(false, 'test', 'x')", "SELECT pg_switch_wal()")
+        wait_for(lambda: bool(found(ask, "slot-loses-wal")), 30)
+        (near,) = found(ask, "slot-loses-wal").values()
+        assert (near.subject, near.severity) == ("replication slot late", sdk.Severity.WARNING)
+        postgres.sql("CHECKPOINT")
+        (lost,) = found(ask, "slot-lost", "slot-loses-wal", "slot-keeps-wal").values()
+        assert (lost.subject, lost.cause, lost.severity) == (near.subject, "slot-lost", sdk.Severity.CRITICAL)
+        assert lost.evidence == {"because": "wal_removed", "active": False}
+    finally:
+        postgres.sql(
+            "SELECT pg_drop_replication_slot('late')",
+            "ALTER SYSTEM RESET max_slot_wal_keep_size",
+            "SELECT pg_reload_conf()",
+        )
+
+
 def test_it_needs_no_privilege_but_to_connect(postgres: Postgres, ask: Ask) -> None:
     """A role with nothing is answered, and writes nothing."""
     postgres.sql("DROP ROLE IF EXISTS nobody_special", "CREATE ROLE nobody_special LOGIN")
