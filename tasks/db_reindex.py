@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from maintainer import sdk
 from tasks import reindex_density as density
+from tasks import reindex_findings as findings
 from tasks import reindex_leftovers as leftovers
 from tasks.reindex_facts import (
     BUILD,
@@ -93,14 +94,14 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
         bloated = _bloated(judged, params, facts)
         due = sorted((one for one in judged if one.subject in bloated), key=lambda one: _gain(one, facts), reverse=True)
         permitted = [index for index in due if index.permitted]
-        roomy = [index for index in permitted if not _lacks_room(index, facts)]
-        findings = (
+        roomy = [index for index in permitted if not facts.lacks_room(index)]
+        found = (
             *leftovers.findings(facts),
             *density.cannot_tell(judged, params.measure_up_to, facts),
-            *_not_done(due, facts),
+            *findings.not_done(due, facts),
         )
         told = {
-            "findings": findings,
+            "findings": found,
             "measured": (
                 *density.measured(facts),
                 *_ratios(judged, facts),
@@ -162,11 +163,6 @@ def _gain(index: Index, facts: ReindexFacts) -> float:
 def _never_pays(index: Index, facts: ReindexFacts) -> bool:
     gain = facts.gains.get(index.subject)
     return gain is not None and gain.last < WORTH_IT
-
-
-def _lacks_room(index: Index, facts: ReindexFacts) -> bool:
-    room = facts.room.get(index.place or "")
-    return room is not None and room.free_bytes < ROOM * index.size
 
 
 def _rebuilds(
@@ -249,29 +245,6 @@ def _behind(facts: ReindexFacts, params: ReindexParams, task: str) -> sdk.Refuse
         because=f"{what} {late.name} is {(late.behind_bytes or 0) / 1e6:,.0f} MB of WAL behind",
         hint=f"let it catch up, drop a slot that nobody uses, or raise longest_lag in [tasks.{task}]",
     )
-
-
-def _not_done(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Finding]:
-    """What is due and cannot be done, and what can be done without knowing whether there is room."""
-    lacking = [index for index in due if not index.permitted]
-    if lacking:
-        advice = (
-            "GRANT pg_maintain (PostgreSQL 17 and later) or the role of the owner to the role of [nodes.….database]"
-        )
-        yield _about(lacking, "reindex-not-permitted", sdk.Severity.WARNING, advice)
-    tight = [index for index in due if _lacks_room(index, facts)]
-    if tight:
-        advice = f"a rebuild needs up to {ROOM} times the index's size where the database's files lie: make room"
-        yield _about(tight, "reindex-no-room", sdk.Severity.WARNING, advice)
-    unknown = [index for index in due if (index.place or "") not in facts.room]
-    if unknown:
-        advice = "cannot tell how much room there is: the server's files lie on another machine, or out of sight there"
-        yield _about(unknown, "reindex-room-unknown", sdk.Severity.INFO, advice)
-
-
-def _about(indexes: list[Index], cause: str, severity: sdk.Severity, advice: str) -> sdk.Finding:
-    evidence: dict[str, sdk.JsonValue] = {"indexes": len(indexes), "bytes": sum(index.size for index in indexes)}
-    return sdk.Finding(severity=severity, cause=cause, subject="database", evidence=evidence, advice=advice)
 
 
 SHRUNK = 100

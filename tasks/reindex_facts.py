@@ -94,6 +94,7 @@ class Replica(sdk.Seen):
 class Room(sdk.Seen):
     free_bytes: int
     total_bytes: int
+    discards: bool | None = sdk.Field(None, description="the disk is told at once of each file that goes")
 
 
 Record = dict[str, sdk.OnRecord]
@@ -136,6 +137,15 @@ class ReindexFacts(sdk.Facts):
     @cached_property
     def _measured_now(self) -> dict[tuple[str, str], Density]:
         return {(one.schema_, one.name): one for one in self.density or ()}
+
+    def lacks_room(self, index: Index) -> bool:
+        room = self.room.get(index.place or "")
+        return room is not None and room.free_bytes < ROOM * index.size
+
+    def is_discarded(self, index: Index) -> bool:
+        """Tell whether its old files will be discarded on the disk at the moment when they go."""
+        room = self.room.get(index.place or "")
+        return bool(room and room.discards)
 
     def best_ratio(self, index: Index) -> float | None:
         """Least bytes per row that this build of the index is known to have taken."""

@@ -209,6 +209,7 @@ class Quarantined(Value):
 class FreeRoom(Value):
     free_bytes: Count
     total_bytes: Count
+    discards: bool | None = Field(None, description="none: nobody can tell, or a program of an earlier version")
 
 
 class Expired(Value):

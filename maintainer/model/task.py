@@ -119,8 +119,9 @@ class Recorded(Value):
 class Room(Value):
     """How much room there is at these places, where a database's files lie.
 
-    Answers `{path: {"free_bytes", "total_bytes"}}`. What cannot be told is left out: a database on another machine than
-    the node, or a path that is not there, as where the server runs in a container.
+    Answers `{path: {"free_bytes", "total_bytes", "discards"}}`; `discards`, which may be None or not there: whether the
+    disk is told at once of each file that goes. What cannot be told is left out: a database on another machine than the
+    node, or a path that is not there, as where the server runs in a container.
     """
 
     kind: Literal["room"] = "room"
