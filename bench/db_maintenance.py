@@ -5,7 +5,8 @@
 A practice PACS has a database in which a tenth of the indexes is bloated, and a table with dead rows. For each turn it
 is copied, file by file. pgbench is the clinic: a fixed rate of transactions that read and write, whose latency counts
 from the moment when they were due. All share the processors of this machine; beside the clinic, agent and peers have
-the lowest priority, because they would have a machine of their own.
+the lowest priority, because they would have a machine of their own. The server's files lie where TMPDIR says; when a
+large index is dropped there, much depends on whether the disk is told at once of files that go.
 """
 
 import contextlib
@@ -192,6 +193,12 @@ def p99(what: str, latencies: list[list[float]]) -> float:
     return statistics.median(each)
 
 
+def discards(folder: Path) -> str:
+    argv = ["findmnt", "--noheadings", "--output", "OPTIONS", "--target", str(folder)]
+    options = subprocess.run(argv, capture_output=True, text=True, check=False).stdout.strip().split(",")
+    return "yes" if "discard" in options else "no"
+
+
 def waits(site: Site) -> list[float]:
     """Let somebody want the table while the agent rebuilds an index of it, and give how long they waited each time."""
     site.copy()
@@ -229,6 +236,7 @@ def _measured(site: Site) -> Iterator[Row]:
         alone.append(without(site))
         busy.append(maintained(site, site.agent(*TASKS), clinic=True).latencies)
         peer_busy.append(maintained(site, *peers, clinic=True).latencies)
+    print(f"mounted with discard: {discards(site.folder)}")
     base, during, during_peer = p99("alone", alone), p99("with ours", busy), p99("with the peers", peer_busy)
     yield times_of_peer("clinic's p99 during maintenance", during, "without", base, at_most=TARGET)
     yield times_of_peer("clinic's p99", during, "vacuumdb, reindexdb", during_peer, at_most=1)
