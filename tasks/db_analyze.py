@@ -35,6 +35,7 @@ class Table(sdk.Seen):
     rows_once: float = sdk.Field(0, description="of one that is not counted: at its last VACUUM or ANALYZE")
     analyzed_seconds: float | None = sdk.Field(None, description="ago, by whomever; none: no record of it")
     permitted: bool
+    bytes: int | None = sdk.Field(None, description="read of it; none: it was dropped, or somebody has it to himself")
 
     @property
     def changed_fraction(self) -> float:
@@ -90,6 +91,7 @@ def _analyze(table: Table, params: AnalyzeParams, server: sdk.DatabaseServer) ->
         action=sdk.Sql(text=f"ANALYZE (SKIP_LOCKED) {name}", settings=sdk.vacuum_pace(server)),
         risk=sdk.Risk.SLOWER,
         timeout=params.timeout,
+        works_on=table.bytes,
     )
 
 

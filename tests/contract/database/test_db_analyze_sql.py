@@ -35,6 +35,11 @@ def seen(ask: Ask) -> dict[str, int]:
     return {row["name"]: row["changed_rows"] for row in ask(query)}
 
 
+def read_of(ask: Ask) -> dict[str, int | None]:
+    query = sdk.SqlQuery(text=TABLES, parameters={"at_least": ROWS})
+    return {row["name"]: row["bytes"] for row in ask(query)}
+
+
 def due(ask: Ask) -> dict[str, str]:
     decision = decided(DbAnalyze(), ask, at_least=ROWS)
     steps = decision.steps if isinstance(decision, sdk.Steps) else ()
@@ -58,6 +63,22 @@ def test_what_changes_in_partitions_counts_for_their_table(postgres: Postgres, a
     wait_for(lambda: {"part", "parts"} <= seen(ask).keys(), 60)
     postgres.sql("ANALYZE (SKIP_LOCKED) parts")
     wait_for(lambda: not {"part", "parts"} & seen(ask).keys(), 60)
+
+
+def test_what_is_read_of_a_table_is_told(postgres: Postgres, ask: Ask) -> None:
+    """All of it or a sample; of one with partitions, that of all of them; and nobody is waited for to learn it."""
+    postgres.sql(
+        "CREATE TABLE wide AS SELECT n FROM generate_series(1, 100000) AS n",
+        "INSERT INTO parts SELECT n FROM generate_series(1, 9000) AS n",
+    )
+    wait_for(lambda: {"wide", "part", "parts"} <= seen(ask).keys(), 60)
+    whole, part = (postgres.sql(f"SELECT pg_relation_size('{name}')")[0][0] for name in ("wide", "part"))
+    assert {"wide": whole, "part": part, "parts": part}.items() <= read_of(ask).items()
+    postgres.sql("ALTER DATABASE pacs SET default_statistics_target = 1")
+    assert read_of(ask)["wide"] == 300 * 8192 < whole
+    with postgres.session("LOCK TABLE parts"):
+        assert read_of(ask)["part"] is None
+    postgres.sql("ALTER DATABASE pacs RESET default_statistics_target", "DROP TABLE wide")
 
 
 def test_what_lost_its_statistics_is_analyzed_once(postgres: Postgres, ask: Ask) -> None:
