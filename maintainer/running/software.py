@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -30,8 +31,8 @@ def database(name: str, node: Node, observer: Observer, now: datetime) -> Iterat
     if node.database is None:
         return
     try:
-        answer = observer.observe(ROLE)
-        seen = DatabaseRole.model_validate(answer[0] if isinstance(answer, list) and answer else {})
+        answer: Any = observer.observe(ROLE)
+        seen = DatabaseRole.model_validate(answer[0] if answer else {})
     except (CouldNotLook, ValidationError):
         return
     detail = f"PostgreSQL {seen.version}, logged in as {seen.role}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -147,10 +147,10 @@ def take_snapshot(observer: Observer, now: datetime, *, asks_database: bool) -> 
 
 def _server_version(observer: Observer) -> str | None:
     try:
-        rows = observer.observe(SERVER_VERSION)
+        rows: Any = observer.observe(SERVER_VERSION)
     except CouldNotLook:
         return None
-    first = rows[0] if isinstance(rows, list) and rows else None
+    first = rows[0] if rows else None
     return str(first.get("version")) if isinstance(first, dict) else None
 
 
