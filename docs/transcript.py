@@ -39,7 +39,7 @@ VOLATILE = (
     (r"(?m)^\d\d:\d\d:\d\dZ  ", "…  "),
     (r"\b\d+\.\d+ s\b", "… s"),
     (r"[+-]\d+ s from", "… s from"),
-    (r"(?<=modified seconds ago )\d+", "…"),
+    (r"(?<=modified )\d+ \w+ ago", "… ago"),
     (r"[\d.]+ of [\d.]+ GB free on \S+", "… of … GB free on …"),
     (r"\S+ as \S+, Python [\d.]+", "… as …, Python …"),
     (r"runs as \S+ whatever", "runs as … whatever"),

@@ -55,12 +55,11 @@ def about_store(
     return sdk.Finding(severity=severity, cause=cause, subject="store", evidence=evidence, advice=advice)
 
 
-_RESTORE = (
-    "fetch a good copy (mirror, backup, modality) and let the archive store it again; keep the damaged file as evidence"
-)
+_FETCH = "fetch a good copy (mirror, backup, modality) and let the archive store it again"
+_RESTORE = f"{_FETCH}; keep the damaged file as evidence"
 _TO_BE_FETCHED = {"missing", "unreadable", "size", "digest", "bit-rot", "modified"}
 _VERDICTS = {
-    "missing": (sdk.Severity.CRITICAL, _RESTORE),
+    "missing": (sdk.Severity.CRITICAL, f"find out who removed the file; {_FETCH}"),
     "unreadable": (sdk.Severity.CRITICAL, "look at the disk (dmesg, smartctl) before anything else, then " + _RESTORE),
     "size": (sdk.Severity.CRITICAL, "the file is not as long as when it was stored: " + _RESTORE),
     "digest": (

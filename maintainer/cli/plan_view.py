@@ -11,6 +11,9 @@ from maintainer.model.plan import Answer, Entry, Plan, Refuse, Step, Steps, Unse
 from maintainer.model.values import about, counted
 from maintainer.running.recorder import summary
 
+_AGO = "_seconds_ago"
+_UNITS = ((86400, "days"), (3600, "h"), (60, "min"))
+
 
 def show_plan(plan: Plan, out: Path | None) -> None:
     show_table(
@@ -77,11 +80,31 @@ def show_findings(findings: list[tuple[str, Finding]]) -> None:
 
 
 def _card(node: str, finding: Finding) -> Card:
-    evidence = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in finding.evidence.items())
+    evidence = ", ".join(evidence_of(finding))
     known = (acknowledged_by(finding),) if finding.acknowledged else ()
     return Card(
         (finding.severity.value, node, finding.cause, finding.subject), (evidence, f"→ {finding.advice}", *known)
     )
+
+
+def evidence_of(finding: Finding) -> Iterator[str]:
+    """Write what was seen as people say it: when something was, not how many seconds ago."""
+    for name, value in finding.evidence.items():
+        what = name.removesuffix(_AGO).replace("_", " ")
+        if name.endswith(_AGO) and isinstance(value, int | float):
+            yield f"{what} {ago(value)}"
+        else:
+            yield f"{name.replace('_', ' ')} {value}"
+
+
+def ago(seconds: float) -> str:
+    """Write how long ago something was, in the unit in which people would say it.
+
+    >>> ago(40), ago(5400), ago(80_000), ago(2_629_135)
+    ('40 s ago', '90 min ago', '22 h ago', '30 days ago')
+    """
+    unit, word = next(((unit, word) for unit, word in _UNITS if seconds >= 2 * unit), (1, "s"))
+    return f"{seconds / unit:.0f} {word} ago"
 
 
 def acknowledged_by(finding: Finding) -> str:

@@ -102,9 +102,11 @@ def _card(one: "StoreFinding") -> Card:
 
 
 def _whole(one: "StoreFinding") -> Card:
+    from maintainer.cli.plan_view import evidence_of  # noqa: PLC0415 (as above)
+
     card = _card(one)
     state = "" if one.open else "not told by the newest look"
-    evidence = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in one.finding.evidence.items())
+    evidence = ", ".join(evidence_of(one.finding))
     return Card(card.head, (state, *card.body, evidence, f"→ {one.finding.advice}"))
 
 
