@@ -90,7 +90,7 @@ class DbSettings(sdk.Task[SettingsParams, SettingsFacts]):
             *settings_sessions.transactions(facts, params.longest_transaction),
             *settings_sessions.locks(facts),
             *settings_bloat.findings(facts, params.table_bloat, params.smallest),
-            *settings_room.findings(facts, params.least_free),
+            *settings_room.findings(facts, params.least_free, as_root=node.ssh.sudo),
         )
         looked_at = f"{len(facts.settings)} settings, {len(facts.sequences)} sequences, {len(facts.indexes)} indexes"
         measured = tuple(settings_bloat.measurements(facts))

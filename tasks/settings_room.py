@@ -10,21 +10,32 @@ from tasks.reindex_facts import Room
 from tasks.settings_facts import Place, SettingsFacts
 
 
-def findings(facts: SettingsFacts, least: float) -> Iterator[sdk.Finding]:
-    """Tell of disks of which less than this share is free, and of those of which nobody knows."""
-    unknown = [place.name for place in facts.places if place.path not in facts.room]
+def findings(facts: SettingsFacts, least: float, *, as_root: bool) -> Iterator[sdk.Finding]:
+    """Tell of disks of which less than this share is free, and of those of which nobody knows.
+
+    `as_root`: the node's program runs as root, so that no folder is closed to it.
+    """
     for place in facts.places:
         if place.path in facts.room and (tight := _tight(place, facts.room[place.path], facts, least)):
             yield tight
-    if unknown:
-        yield sdk.Finding(
-            severity=sdk.Severity.INFO,
-            cause="room-unknown",
-            subject="database",
-            evidence={"places": ", ".join(unknown)},
-            advice=OUT_OF_SIGHT,
-        )
+    yield from _unknown([place for place in facts.places if place.path not in facts.room], as_root=as_root)
     yield from _wal(facts)
+
+
+def _unknown(places: list[Place], *, as_root: bool) -> Iterator[sdk.Finding]:
+    out_of_sight = ELSEWHERE if as_root else CLOSED
+    for advice, here in (
+        (NO_PATH, [one for one in places if not one.path]),
+        (out_of_sight, [one for one in places if one.path]),
+    ):
+        if here:
+            yield sdk.Finding(
+                severity=sdk.Severity.INFO,
+                cause="room-unknown",
+                subject="database",
+                evidence={"places": ", ".join(place.name for place in here)},
+                advice=advice,
+            )
 
 
 def _tight(place: Place, room: Room, facts: SettingsFacts, least: float) -> sdk.Finding | None:
@@ -58,9 +69,15 @@ def _wal(facts: SettingsFacts) -> Iterator[sdk.Finding]:
 
 ALMOST_FULL = 0.03
 TOO_MUCH = 2
-OUT_OF_SIGHT = (
-    "cannot tell how much room is left there: the server is on another machine, or the node's user may not enter its"
-    " folder (for pg_wal, which is on the disk of that folder unless it is a link), or its role lacks pg_monitor"
+NO_PATH = "where the server's own folder is may not be known: GRANT pg_monitor to the role of [nodes.….database]"
+CLOSED = (
+    "cannot tell how much room is left there: the node's user may not enter that folder, which on Debian nobody but the"
+    " server may (pg_wal is on the disk of the server's folder, unless it is a link). Set sudo = true in [nodes.….ssh]"
+    " and run `maintainer node prepare`: its program may look there then. Where the server is on another machine or in"
+    " a container, watch that disk there"
+)
+ELSEWHERE = (
+    "cannot tell how much room is left there: it is no folder of this node, but of another machine or a container"
 )
 WAL_FULL = "the server stops when it cannot write WAL: make room, and never delete a file in pg_wal"
 TABLESPACE_FULL = "make room: what does not fit is refused, and images are not registered"
