@@ -6,7 +6,7 @@ What the next ones begin with is fetched from the disk while these are hashed.
 import contextlib
 import os
 import stat
-import threading
+import time
 from collections import deque
 from typing import Any, Deque
 
@@ -14,6 +14,7 @@ from maintainer.node import page_cache
 
 AHEAD = 8
 """So many objects are open before their turn, however many threads read."""
+_WAIT = 0.001
 
 
 class Buffers:
@@ -98,34 +99,44 @@ class Opened:
 
 
 class Ahead:
-    """Gives each of `wanted` with what opening it gave, to any number of threads, and has the next few open."""
+    """Has the next few of what is wanted open, for any number of threads, each of which takes what it opens."""
 
-    def __init__(self, wanted, opening):
-        self._wanted, self._opening = iter(wanted), opening
-        self._lock = threading.Lock()
-        self._ahead: Deque[Any] = deque()
+    def __init__(self, opening):
+        self._opening, self._may_come = opening, True
+        self._wanted: Deque[Any] = deque()
+        self._opened: Deque[Any] = deque()
+
+    def want(self, one):
+        self._wanted.append(one)
+
+    def close(self):
+        """Nothing more is wanted."""
+        self._may_come = False
 
     def next(self):
-        """Give (one, opened); None when there is no more."""
-        is_more = True
-        while is_more or self._ahead:
-            while is_more and len(self._ahead) < AHEAD:
-                is_more = self._open_one()
+        """Give (one, opened), once there is one; None when there is no more."""
+        while True:
+            may_come = self._may_come
+            while len(self._opened) < AHEAD and self._open_one():
+                pass
             with contextlib.suppress(IndexError):
-                return self._ahead.popleft()
-        return None
+                return self._opened.popleft()
+            if not may_come:
+                return None
+            time.sleep(_WAIT)
 
     def _open_one(self):
-        with self._lock:
-            one = next(self._wanted, None)
-        if one is not None:
-            self._ahead.append((one, self._opening(one)))
-        return one is not None
+        try:
+            one = self._wanted.popleft()
+        except IndexError:
+            return False
+        self._opened.append((one, self._opening(one)))
+        return True
 
     def end(self):
         """Drop those whose turn does not come any more."""
-        with self._lock:
-            self._wanted = iter(())
+        self.close()
+        self._wanted.clear()
         with contextlib.suppress(IndexError):
             while True:
-                self._ahead.popleft()[1].drop()
+                self._opened.popleft()[1].drop()

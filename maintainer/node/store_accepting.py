@@ -7,8 +7,6 @@ from maintainer.node.store_objects import Row
 from maintainer.node.store_reading import Reading
 from maintainer.node.store_rows import NEVER, UNKNOWN, UNREAD
 
-_ONE = "WHERE key = ?"
-
 
 class Accepting(Reading):
     """Begins with what was accepted. `words`: key → (verdict, SHA-256), as the person was told them; none of what is
@@ -18,14 +16,7 @@ class Accepting(Reading):
     def __init__(self, opened, store, quota, deadline, *, words, **how):
         super().__init__(opened, store, quota, deadline, **how)
         self.accepted = 0
-        self._accepted, self._to_look_at = dict(words), list(words)
-
-    def _next(self):
-        while self._to_look_at:
-            rows = self._rows(_ONE, self._to_look_at.pop())
-            if rows:
-                return rows
-        return super()._next()
+        self._accepted, self._before = dict(words), list(words)
 
     def _keep(self, row, reading):
         word = self._accepted.get(row.key)

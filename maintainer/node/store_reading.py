@@ -1,39 +1,23 @@
-"""Reading what is due of a store into its ledger: the fresh first, then what deviated, then the oldest reading.
-
-The position is the ledger itself: whatever was read has moved to the end of the queue. It is committed every few
-seconds, so that who is killed loses those.
-"""
+"""Reading what is due of a store into its ledger, which is committed every few seconds: who is killed loses those."""
 
 import os
 import threading
 import time
-from collections import deque
-from typing import Any, Deque, List, Tuple
+from typing import Sequence
 
 from maintainer.node import store_ledger as ledger
-from maintainer.node.object_opening import Ahead
 from maintainer.node.object_reading import Reader
-from maintainer.node.store_judging import algorithms, judge
-from maintainer.node.store_objects import Row
+from maintainer.node.object_threads import Hands
+from maintainer.node.store_due import Due
+from maintainer.node.store_judging import judge
 from maintainer.node.store_rows import FIRST_DEVIATION, NEVER, storable
 
 COMMIT_EVERY = 3.0
 LEAST_SURPRISES = 20
 """So few are told one by one, whatever share they are of a small store."""
-_BATCH = 1000
-_FIRST_BYTES, _LEAST_BYTES, _MOST_BYTES = 64 * 1024 * 1024, 16 * 1024 * 1024, 512 * 1024 * 1024
-_WORTH_A_THREAD = 4 * 1024 * 1024
-_DEVIANTS = 1000
+_AT_HAND = 256 * 1024 * 1024
+"""So many bytes are asked for at once; of a limited rate, what a second brings."""
 _AT_ONCE = 100
-_SELECT = """
-SELECT key, name, size, form, proof, looked, mtime_ns, verdict,
-    (SELECT good FROM deviations WHERE deviations.key = objects.key)
-FROM objects
-"""
-"""In the order of `Row`."""
-_FRESH = "WHERE looked = ? ORDER BY key LIMIT ?"
-_DEVIANT = "WHERE key IN (SELECT key FROM deviations) AND verdict < ? AND looked < ? ORDER BY looked LIMIT ?"
-_OLDEST = "WHERE looked < ? ORDER BY looked, key LIMIT ?"
 _READ = "UPDATE objects SET looked = ?, mtime_ns = ?, proof = ?, verdict = coalesce(?, verdict) WHERE key = ?"
 
 
@@ -67,9 +51,8 @@ class Reading:
         self.stopped = ""
         self._opened, self._store, self._quota, self._deadline = opened, store, quota, deadline
         self._threads, self._lost_share, self._rate = threads, lost_share, rate
-        self._batch_bytes = min(_FIRST_BYTES, rate * COMMIT_EVERY) if rate else _FIRST_BYTES
         self._turn = NEVER
-        self._deviants = _DEVIANTS
+        self._before: Sequence[int] = ()
         self.missing = []
         self._read = []
 
@@ -77,10 +60,12 @@ class Reading:
         """Read until there is a reason to stop; answers in how many seconds."""
         began, top = time.monotonic(), self._store.open_top()
         pace = Pace(self._rate, self._deadline)
-        hands = _Hands([Reader(self._store, top, self._deadline, pace) for _ in range(self._threads)])
+        readers = [Reader(self._store, top, self._deadline, pace) for _ in range(self._threads)]
+        hands = Hands(readers, min(_AT_HAND, self._rate or _AT_HAND))
         try:
             with ledger.change(self._opened):
                 self._turn = ledger.begin_turn(self._opened)
+            self._due = self._what_is_due(Due(self._opened, self._turn, self._before), hands)
             if self._deadline.passed():
                 self.stopped = "deadline"
             while not self.stopped:
@@ -95,44 +80,28 @@ class Reading:
         return time.monotonic() - began
 
     def _for_a_while(self, hands):
-        until = time.monotonic() + COMMIT_EVERY
-        while not self.stopped and time.monotonic() < until:
-            batch = self._next()
-            if not batch:
+        for row, reading in hands.read(self._until(time.monotonic() + COMMIT_EVERY)):
+            self._keep(row, reading)
+        self._write()
+        if hands.asked or (not self.stopped and self._deadline.passed()):
+            self.stopped = "deadline"
+
+    def _until(self, moment):
+        """Give what is read before the next commit."""
+        while not self.stopped and time.monotonic() < moment and not self._is_lost():
+            row = next(self._due, None)
+            if row is None:
                 self.stopped = self.stopped or "nothing-left"
                 return
-            began, before = time.monotonic(), self.bytes
-            for row, reading in hands.read(batch):
-                self._keep(row, reading)
-            self._write()
-            self._fit_the_next(self.bytes - before, time.monotonic() - began)
-            if self._deadline.passed():
-                self.stopped = "deadline"
-            elif self._is_lost():
-                return
+            yield row
 
-    def _fit_the_next(self, read, seconds):
-        """Let a batch take a second: the threads begin anew for each, and nothing is committed within one."""
-        if not self._rate and seconds > 0:
-            self._batch_bytes = max(_LEAST_BYTES, min(int(read / seconds), _MOST_BYTES))
-
-    def _next(self):
-        """What is read next, and never what this run has read already."""
-        left = None if self._quota is None else self._quota - self.bytes
-        rows = self._rows(_FRESH, NEVER, _BATCH)
-        if not rows and self._deviants > 0:
-            rows = self._rows(_DEVIANT, ledger.FIRST_OF_FORM, self._turn, min(_BATCH, self._deviants))
-            self._deviants = self._deviants - len(rows) if rows else 0
-        if not rows:
-            if left is not None and left <= 0:
+    def _what_is_due(self, due, hands):
+        yield from due.urgent()
+        for row in due.oldest():
+            if self._quota is not None and self.bytes + hands.asked >= self._quota:
                 self.stopped = "quota"
-                return ()
-            rows = self._rows(_OLDEST, self._turn, _BATCH)
-            return _cut(rows, self._batch_bytes if left is None else min(left, self._batch_bytes))
-        return _cut(rows, self._batch_bytes)
-
-    def _rows(self, which, *values):
-        return [Row(*fields) for fields in self._opened.execute(_SELECT + which, values)]
+                return
+            yield row
 
     def _keep(self, row, reading):
         self.objects += 1
@@ -173,60 +142,3 @@ class Reading:
 
 class _TooManySurprises(Exception):
     """What was read since the last commit is not believed."""
-
-
-class _Hands:
-    """A few threads that read: hashing runs outside the interpreter's lock. Whoever asks is one of them."""
-
-    def __init__(self, readers):
-        self._readers = readers
-
-    def read(self, rows):
-        """Give each row with its reading, as they come; what there was no time for is left out."""
-        self._ahead = Ahead(rows, lambda row: self._readers[0].open(row.path))
-        self._done: Deque[Tuple[Row, Any]] = deque()
-        self._errors: List[Exception] = []
-        count = max(1, min(len(self._readers), len(rows), sum(row.size for row in rows) // _WORTH_A_THREAD))
-        others = [threading.Thread(target=self._help, args=(one,), daemon=True) for one in self._readers[1:count]]
-        for other in others:
-            other.start()
-        try:
-            for one in self._share(self._readers[0]):
-                yield one
-                while self._done:
-                    yield self._done.popleft()
-        finally:
-            self._ahead.end()
-            for other in others:
-                other.join()
-            self._ahead.end()
-        yield from self._done
-        if self._errors:
-            raise self._errors[0]
-
-    def _help(self, reader):
-        try:
-            for one in self._share(reader):
-                self._done.append(one)
-        except Exception as error:  # noqa: BLE001 (raised again by the thread that waits for this one)
-            self._errors.append(error)
-            self._ahead.end()
-
-    def _share(self, reader):
-        for row, opened in iter(self._ahead.next, None):
-            # Of content that was sound before, digest and structure are proven by one and the same.
-            sound = row.sha256 if row.verdict < FIRST_DEVIATION else None
-            reading = reader.read_opened(opened, algorithms(row), sound)
-            if reading is None:
-                return
-            yield row, reading
-
-
-def _cut(rows, limit):
-    """As many as fit into a batch, and at least one."""
-    total = 0
-    for position, row in enumerate(rows):
-        total += row.size
-        if total > limit:
-            return rows[: max(1, position)]
-    return rows

@@ -7,7 +7,7 @@ import ctypes
 import mmap
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -60,6 +60,15 @@ def cached_pages(path: Path) -> int:
     return sum(page & 1 for page in pages)
 
 
+def wanting(names: Iterable[str], opening: Callable[[str], object]) -> Ahead:
+    """Of which these are wanted, and nothing more."""
+    ahead = Ahead(opening)
+    for name in names:
+        ahead.want(name)
+    ahead.close()
+    return ahead
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_what_was_not_in_the_cache_is_not_there_afterwards(disk: OnDisk, size: int) -> None:
     """However large it is."""
@@ -81,7 +90,7 @@ def test_what_comes_next_is_fetched_while_one_is_read(disk: OnDisk) -> None:
     """A few objects, and no more; what does not have its turn any more is dropped again."""
     size, number = 526_000, 3 * AHEAD
     paths = [disk.put(str(place), size) for place in range(number)]
-    ahead = Ahead(map(str, range(number)), disk.reader.open)
+    ahead = wanting(map(str, range(number)), disk.reader.open)
     name, opened = ahead.next() or ("", None)
     until = time.monotonic() + 30
     while not all(map(cached_pages, paths[:AHEAD])) and time.monotonic() < until:
@@ -98,7 +107,7 @@ def test_each_is_given_once_in_its_turn(disk: OnDisk) -> None:
     for place in range(2 * AHEAD):
         disk.put(str(place), 100)
     wanted = [*map(str, range(AHEAD)), "gone", *map(str, range(AHEAD, 2 * AHEAD))]
-    ahead = Ahead(wanted, disk.reader.open)
+    ahead = wanting(wanted, disk.reader.open)
     found = [(name, disk.reader.read_opened(opened, [])) for name, opened in iter(ahead.next, None)]
     assert [name for name, _ in found] == wanted
     assert [name for name, reading in found if reading.trouble[0] == "missing"] == ["gone"]
@@ -113,7 +122,7 @@ def test_no_more_is_open_than_is_ahead(disk: OnDisk) -> None:
         next(opened)
         return disk.reader.open(name)
 
-    ahead = Ahead(iter(["one"] * 1000), opening)
+    ahead = wanting(["one"] * 1000, opening)
     _, first = ahead.next() or ("", None)
     disk.reader.read_opened(first, [])
     assert next(opened) == AHEAD
@@ -133,7 +142,7 @@ def test_buffers_are_used_again() -> None:
 def test_what_is_no_file_is_neither_read_nor_fetched(disk: OnDisk, make: Callable[[Path], None]) -> None:
     """Nor waited for, whether its turn comes or not."""
     make(disk.folder / "thing")
-    ahead = Ahead(["thing", "thing"], disk.reader.open)
+    ahead = wanting(["thing", "thing"], disk.reader.open)
     _, opened = ahead.next() or ("", None)
     assert disk.reader.read_opened(opened, ["sha256"]).trouble == ("unreadable", {"why": "not-a-file"})
     ahead.end()
