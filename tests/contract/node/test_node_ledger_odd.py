@@ -96,3 +96,17 @@ def test_more_strays_than_objects_are_one_fact(own_node: OwnNode, known: int, lo
     found = deviations(own_node)
     seal(own_node)
     assert (len(found), look(own_node)["ledger"]["lost"]) == (24, lost)
+
+
+def test_long_paths_are_asked_about_in_parts(own_node: OwnNode) -> None:
+    """However long they are, and in whatever letters: an answer that is too large would be none."""
+    folder = "\u75c5\u9662" * 40
+    rows: list[Any] = [row(0, key=key, path=f"{folder}/{folder}/{folder}/{key}") for key in range(1, 5001)]
+    own_node.act("store-learn", night="n", after=0, through=5000, objects=rows[:2500], lost_share=1)
+    own_node.act("store-learn", night="n", after=2500, through=5000, objects=rows[2500:], lost_share=1)
+    with contextlib.closing(sqlite3.connect(own_node.state / "store-ledger.sqlite")) as opened, opened:
+        opened.execute("UPDATE objects SET verdict = 10")
+        opened.execute("INSERT INTO deviations SELECT key, '{}', 0, NULL FROM objects")
+    found = own_node.observe("store-unsettled", limit=10000)["objects"]
+    assert 1000 < len(found) < 5000
+    assert [key for key, *_ in found] == [*range(1, len(found) + 1)]
