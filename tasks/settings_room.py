@@ -56,6 +56,8 @@ def _tight(place: Place, room: Room, facts: SettingsFacts, least: float) -> sdk.
 
 
 def _wal(facts: SettingsFacts) -> Iterator[sdk.Finding]:
+    if not facts.wal:
+        yield sdk.Finding(severity=sdk.Severity.INFO, cause="wal-unreadable", subject="WAL", evidence={}, advice=NO_WAL)
     for wal in facts.wal:
         if wal.archiving_fails or wal.bytes > TOO_MUCH * wal.meant_bytes:
             yield sdk.Finding(
@@ -70,6 +72,10 @@ def _wal(facts: SettingsFacts) -> Iterator[sdk.Finding]:
 ALMOST_FULL = 0.03
 TOO_MUCH = 2
 NO_PATH = "where the server's own folder is may not be known: GRANT pg_monitor to the role of [nodes.….database]"
+NO_WAL = (
+    "how much WAL lies there and whether it is archived cannot be told: GRANT pg_monitor to the role of"
+    " [nodes.….database]"
+)
 CLOSED = (
     "cannot tell how much room is left there: the node's user may not enter that folder, which on Debian nobody but the"
     " server may (pg_wal is on the disk of the server's folder, unless it is a link). Set sudo = true in [nodes.….ssh]"

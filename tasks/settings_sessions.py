@@ -31,7 +31,10 @@ def locks(facts: SettingsFacts) -> Iterator[sdk.Finding]:
 def transactions(facts: SettingsFacts, longest: timedelta) -> Iterator[sdk.Finding]:
     server, limit = facts.server[0], longest.total_seconds()
     if not server.sees_all_sessions:
-        hidden: dict[str, sdk.JsonValue] = {"locks": sum(lock.seconds is None for lock in facts.locks)}
+        hidden: dict[str, sdk.JsonValue] = {
+            "locks": sum(lock.seconds is None for lock in facts.locks),
+            "standbys": sum(one.kind == "standby" and one.behind_bytes is None for one in facts.replicas),
+        }
         yield _about("database", "sessions-unreadable", hidden, UNSEEN, sdk.Severity.INFO)
     elif server.oldest_transaction_seconds > limit:
         seconds = {"seconds": round(server.oldest_transaction_seconds)}
@@ -82,8 +85,8 @@ def _about(
 HELD = "what others want to read or write there waits: find out whose transaction it is (pg_locks), and have it ended"
 WAITS = "find out who blocks it: pg_blocking_pids, pg_locks"
 UNSEEN = (
-    "how old the oldest transaction is, and since when locks are held, cannot be told: GRANT pg_monitor to the role of"
-    " [nodes.….database]"
+    "how old the oldest transaction is, since when locks are held and how far standbys are behind cannot be told:"
+    " GRANT pg_monitor to the role of [nodes.….database]"
 )
 OPEN = "no dead row that is younger can be removed: end it (pg_stat_activity shows whose it is)"
 PREPARED = "it keeps its locks and every younger dead row: COMMIT PREPARED or ROLLBACK PREPARED it (pg_prepared_xacts)"

@@ -81,7 +81,7 @@ def test_a_role_without_rights_cannot_tell_how_long(postgres: Postgres, ask: Ask
     assert (row["mode"], row["seconds"]) == ("AccessExclusiveLock", None)
     assert found(ask, "lock-held-long", role="blind") == []
     (unseen,) = found(ask, "sessions-unreadable", role="blind")
-    assert unseen.evidence == {"locks": 1}
+    assert unseen.evidence == {"locks": 1, "standbys": 0}
 
 
 def test_temporary_tables_and_our_own_sessions_are_left_out(postgres: Postgres, ask: Ask) -> None:
@@ -224,13 +224,14 @@ def test_places_of_tablespaces_and_wal(postgres: Postgres, ask: Ask) -> None:
 
 
 def test_wal_is_weighed(postgres: Postgres, ask: Ask) -> None:
-    """Its bytes against what the server means to keep; without pg_monitor nothing is answered."""
+    """Its bytes against what the server means to keep; without pg_monitor that is said to be unknown."""
     (wal,) = ask(sdk.SqlQuery(text=WAL, calls="pg_ls_waldir()"))
     assert wal["bytes"] >= 16 * 1024**2
     assert wal["meant_bytes"] >= 2**30
     assert wal["archiving_fails"] is False
     postgres.sql("DROP ROLE IF EXISTS blind", "CREATE ROLE blind LOGIN")
     assert ask(sdk.SqlQuery(text=WAL, calls="pg_ls_waldir()"), role="blind") == []
+    assert [len(found(ask, "wal-unreadable", role=role)) for role in ("m", "blind")] == [0, 1]
 
 
 def test_usage_counts_anew_after_a_crash(postgres: Postgres, ask: Ask) -> None:

@@ -80,9 +80,27 @@ def test_a_sequence_ends_where_its_column_does(postgres: Postgres, ask: Ask) -> 
 def test_a_sequence_that_may_not_be_read_is_not_taken_for_unused(postgres: Postgres, ask: Ask) -> None:
     """It is counted as one of which nobody can tell."""
     postgres.sql("REVOKE ALL ON SEQUENCE images_pk_seq FROM m", "SELECT setval('images_pk_seq', 2100000000)")
-    (row,) = [row for row in ask(sdk.SqlQuery(text=SEQUENCES)) if row["name"] == "images_pk_seq"]
+    (row,) = [
+        row for row in ask(sdk.SqlQuery(text=SEQUENCES, parameters={"used": 0.8})) if row["name"] == "images_pk_seq"
+    ]
     assert (row["readable"], row["last_value"]) == (False, None)
     assert found(ask, "sequences-unreadable", "sequence-near-its-end").keys() == {"database"}
+
+
+def test_a_sequence_that_somebody_has_to_himself_hides_no_other(postgres: Postgres, ask: Ask) -> None:
+    """Nobody waits for it, and it is judged when it is free."""
+    postgres.sql(
+        "SELECT setval('images_pk_seq', 2100000000)",
+        "CREATE TABLE his (pk smallserial)",
+        "GRANT USAGE ON SEQUENCE his_pk_seq TO m",
+        "SELECT setval('his_pk_seq', 32767)",
+    )
+    his, other = ('sequence "public"."his_pk_seq"', 'sequence "public"."images_pk_seq"')
+    with postgres.session("DROP TABLE his") as session:
+        assert list(found(ask, "sequence-near-its-end")) == [other]
+        session.rollback()
+    assert found(ask, "sequence-near-its-end").keys() == {his, other}
+    postgres.sql("DROP TABLE his")
 
 
 def test_a_table_out_of_autovacuum(postgres: Postgres, ask: Ask) -> None:
