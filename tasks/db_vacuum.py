@@ -5,7 +5,7 @@ What is dead in a table whose statistics were lost is said to be unknown; db-ana
 Source: PostgreSQL manual, "Routine Vacuuming". `dead_rows` is an estimate of the cumulative statistics.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from maintainer import sdk
@@ -51,6 +51,10 @@ class Table(sdk.Seen):
     permitted: bool
 
     @property
+    def subject(self) -> str:
+        return f"table {sdk.quoted(self.schema_, self.name)}"
+
+    @property
     def dead_fraction(self) -> float:
         return self.dead_rows / max(1, self.dead_rows + self.live_rows)
 
@@ -70,6 +74,7 @@ class VacuumFacts(sdk.Facts):
     databases: tuple[Database, ...]
     horizon: tuple[sdk.Holder, ...]
     server: tuple[sdk.DatabaseServer, ...] = sdk.Field(min_length=1, max_length=1)
+    before: dict[str, sdk.OnRecord] = sdk.Field({}, description="dead rows that a vacuum was meant to remove")
 
 
 class DbVacuum(sdk.Task[VacuumParams, VacuumFacts]):
@@ -89,6 +94,7 @@ class DbVacuum(sdk.Task[VacuumParams, VacuumFacts]):
             "databases": sdk.SqlQuery(text=DATABASES),
             "horizon": sdk.HORIZON,
             "server": sdk.SERVER,
+            "before": sdk.Recorded(measurement=BEFORE, above=0),
         }
 
     def plan(self, node: sdk.Node, params: VacuumParams, facts: VacuumFacts) -> sdk.Decision:
@@ -101,16 +107,19 @@ class DbVacuum(sdk.Task[VacuumParams, VacuumFacts]):
             return NOT_HERE.model_copy(update={"findings": findings})
         if not due and not server.counts_rows:
             return UNCOUNTED.model_copy(update={"findings": findings})
+        counts = server.counts_rows and not server.standby
+        told = {"findings": findings, "measured": tuple(_removed(facts)) if counts else ()}
         if not due:
             because = f"no table of {params.smallest / 1e6:g} MB or more has {params.dead_fraction:.0%} dead rows"
             because += f", as far as they are counted: of {len(unknown)} tables nobody knows" if unknown else ""
-            return sdk.Nothing(because=because, findings=findings)
+            return sdk.Nothing.model_validate({"because": because, **told})
         # What comes nearest to wraparound goes before anything else: past it, the server takes no writes.
         worst_first = sorted(due, key=lambda table: (_must_freeze(table, params), table.dead_rows), reverse=True)
         steps = tuple(_vacuum(table, params, server) for table in worst_first)
         if refusal := _not_now(params, facts, self.name):
-            return refusal.model_copy(update={"findings": findings, "due": sdk.subjects(steps)})
-        return sdk.Steps(steps=steps, findings=findings)
+            return refusal.model_copy(update={**told, "due": sdk.subjects(steps)})
+        told["measured"] = (*told["measured"], *_planned(worst_first, facts))
+        return sdk.Steps.model_validate({"steps": steps, **told})
 
 
 def _not_now(params: VacuumParams, facts: VacuumFacts, name: str) -> sdk.Refuse | None:
@@ -156,7 +165,7 @@ def _vacuum(table: Table, params: VacuumParams, server: sdk.DatabaseServer) -> s
     # TRUNCATE would take an exclusive lock that readers feel; SKIP_LOCKED never queues in front of the clinic.
     options = f"ANALYZE, {'FREEZE, ' * freeze}TRUNCATE FALSE, SKIP_LOCKED"
     return sdk.Step(
-        subject=f"table {name}",
+        subject=table.subject,
         title=f"{'freeze' if freeze else 'vacuum'} {name}",
         reason=_reason(table, params),
         action=sdk.Sql(text=f"VACUUM ({options}) {name}", settings=_pace(table, server)),
@@ -164,6 +173,26 @@ def _vacuum(table: Table, params: VacuumParams, server: sdk.DatabaseServer) -> s
         timeout=params.timeout,
         works_on=table.bytes,
     )
+
+
+def _planned(due: Iterable[Table], facts: VacuumFacts) -> Iterator[sdk.Measurement]:
+    """What there is to remove, to be held against what is left."""
+    for table in due:
+        before = facts.before.get(table.subject)
+        if table.counted and table.dead_rows and (before is None or before.last != table.dead_rows):
+            yield sdk.Measurement(name=BEFORE, subject=table.subject, value=table.dead_rows)
+
+
+def _removed(facts: VacuumFacts) -> Iterator[sdk.Measurement]:
+    """What a vacuum has removed, once it is seen to be done; a table without dead rows is not seen any more."""
+    tables = {table.subject: table for table in facts.tables}
+    for subject, before in facts.before.items():
+        table = tables.get(subject)
+        left = table.dead_rows if table else 0
+        if left < before.last and (table is None or table.counted):
+            yield sdk.Measurement(name=REMOVED, subject=subject, value=before.last - left)
+            yield sdk.Measurement(name=LEFT, subject=subject, value=left)
+            yield sdk.Measurement(name=BEFORE, subject=subject, value=0)
 
 
 def _pace(table: Table, server: sdk.DatabaseServer) -> dict[sdk.Setting, int | str]:
@@ -228,6 +257,7 @@ UNCOUNTED = sdk.Refuse(
     because="cannot tell which tables hold dead rows: this server does not count them",
     hint="set track_counts = on: without it, autovacuum does not work either",
 )
+BEFORE, REMOVED, LEFT = "dead-rows-to-remove", "removed-rows", "dead-rows-left"
 WARNING, CRITICAL = 500_000_000, 1_200_000_000
 """Ages by which autovacuum, which begins at 200,000,000, has long failed; the end is near 2,100,000,000."""
 DATABASES = sdk.sql_file("tasks", "db_vacuum_databases.sql")

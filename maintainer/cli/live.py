@@ -96,16 +96,20 @@ def _told_seconds(measured: Mapping[str, JsonValue]) -> str:
 
 
 def _told_gain(measured: Mapping[str, JsonValue]) -> str:
-    """Say what a rebuild has given back, or a check found.
+    """Say what a rebuild has given back, a vacuum removed, or a check found.
 
     >>> _told_gain({"reclaimed-bytes": 5_800_000, "reclaimed-share": 0.94})
     '; 5.8 MB reclaimed (94%)'
+    >>> _told_gain({"removed-rows": 15000.0, "dead-rows-left": 12.0})
+    '; 15,000 dead rows removed, 12 left'
     >>> _told_gain({"checked": 212, "damaged": 1})
     '; 212 checked, 1 damaged'
     """
     match measured:
         case {"reclaimed-bytes": int() | float() as gained, "reclaimed-share": int() | float() as share}:
             return f"; {gained / 1e6:.1f} MB reclaimed ({share:.0%})"
+        case {"removed-rows": int() | float() as removed, "dead-rows-left": int() | float() as left}:
+            return f"; {removed:,.0f} dead rows removed, {left:,.0f} left"
         case {"checked": int() as checked, "damaged": int() as damaged}:
             return f"; {checked} checked, {damaged} damaged"
         case _:

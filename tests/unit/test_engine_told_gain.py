@@ -48,3 +48,22 @@ def test_what_was_reclaimed_is_told_and_kept(tmp_path: Path) -> None:
     night.run(run="r2")
     kept = [one for one in night.records() if one.kind is Kind.MEASURED and "reclaimed-bytes" in one.measured]
     assert [one.run for one in kept] == ["r1"]
+
+
+def test_what_a_vacuum_removed_is_told_and_kept(tmp_path: Path) -> None:
+    """How many dead rows there were and how many are left; the next night's look puts it on record, once."""
+    node = FakeNode(dead_rows={"t": 5000})
+    night = one_node(tmp_path, node, tasks=["db-vacuum"])
+
+    def recorded(name: str) -> dict[str, Any]:
+        kept = [one for one in night.records() if one.kind is Kind.MEASURED and name in one.measured]
+        last = {one.subject: {"least": 0.0, "last": one.measured[name]} for one in kept}
+        return {subject: one for subject, one in last.items() if one["last"]}
+
+    node.recorded = recorded
+    report = night.run()
+    assert told(report.tasks[0].steps[0].ending).endswith("; 5,000 dead rows removed, 0 left")
+    night.run(run="r2")
+    night.run(run="r3")
+    kept = [one for one in night.records() if one.kind is Kind.MEASURED and "removed-rows" in one.measured]
+    assert [(one.run, one.measured["removed-rows"]) for one in kept] == [("r2", 5000)]
