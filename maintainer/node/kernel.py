@@ -1,4 +1,4 @@
-"""The two system calls that Python has no name for. Where they are missing we refuse or do without, never worse."""
+"""The three system calls that Python has no name for. Where they are missing we refuse or do without, never worse."""
 
 import contextlib
 import ctypes
@@ -12,11 +12,20 @@ _NOREPLACE = 1
 _IDLE = 3 << 13
 _WHO_PROCESS = 1
 # Source: the kernel's unistd tables. On any other machine we do not guess.
-_NUMBERS = {"x86_64": {"renameat2": 316, "ioprio_set": 251}, "aarch64": {"renameat2": 276, "ioprio_set": 30}}
+_NUMBERS = {
+    "x86_64": {"renameat2": 316, "ioprio_set": 251, "openat2": 437},
+    "aarch64": {"renameat2": 276, "ioprio_set": 30, "openat2": 437},
+}
+_NO_SYMLINKS, _BENEATH = 0x04, 0x08
+_NOT_OPENED = -1
+
+
+def _number(call):
+    return _NUMBERS.get(os.uname().machine, {}).get(call) if sys.maxsize > 2**32 else None
 
 
 def _call(call, *arguments):
-    number = _NUMBERS.get(os.uname().machine, {}).get(call) if sys.maxsize > 2**32 else None
+    number = _number(call)
     if number is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
     libc = ctypes.CDLL(None, use_errno=True)
@@ -41,6 +50,21 @@ def move(folder, name, to_folder, to_name):
             what = "this system cannot rename a file without the risk of replacing another"
             raise Refused(what, "clean this folder by other means") from error
         raise
+
+
+def beneath(flags):
+    """Give what opens (folder, path) with these flags in one step, and through no link, as Linux can since 5.6.
+
+    `path` leads nowhere else: it has no .. and no null byte. What is not opened is -1, whatever the reason.
+    """
+    number = _number("openat2")
+    if number is None:
+        return lambda _folder, _path: _NOT_OPENED
+    call = ctypes.CDLL(None).syscall
+    call.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t)
+    call.restype = ctypes.c_long
+    how = (ctypes.c_uint64 * 3)(flags, 0, _NO_SYMLINKS | _BENEATH)
+    return lambda folder, path: call(number, folder, os.fsencode(path), how, ctypes.sizeof(how))
 
 
 def be_gentle():
