@@ -11,6 +11,7 @@ from maintainer.node.object_threads import Hands
 from maintainer.node.store_due import Due
 from maintainer.node.store_judging import judge
 from maintainer.node.store_rows import FIRST_DEVIATION, NEVER, storable
+from maintainer.node.store_surprises import are_everywhere
 
 COMMIT_EVERY = 3.0
 LEAST_SURPRISES = 20
@@ -54,7 +55,7 @@ class Reading:
         self._turn = NEVER
         self._before: Sequence[int] = ()
         self.missing = []
-        self._read = []
+        self._read, self._too_many = [], LEAST_SURPRISES
 
     def run(self):
         """Read until there is a reason to stop; answers in how many seconds."""
@@ -72,7 +73,7 @@ class Reading:
                 self.missing = []
                 with ledger.change(self._opened):
                     self._for_a_while(hands)
-                    self._check_surprises()
+                    self._check_surprises(readers[0])
         except _TooManySurprises:
             self.stopped = "surprises"
         finally:
@@ -132,12 +133,15 @@ class Reading:
         self._opened.executemany(_READ, self._read)
         self._read = []
 
-    def _check_surprises(self):
+    def _check_surprises(self, reader):
+        """Where much deviates in one place alone, it is told; looked for again when it is twice as much."""
         if self._is_lost():
-            raise _TooManySurprises
+            if are_everywhere(self._opened, reader, self._turn, self._lost_share):
+                raise _TooManySurprises
+            self._too_many = 2 * self.surprises
 
     def _is_lost(self):
-        return self.surprises >= LEAST_SURPRISES and self.surprises > self._lost_share * self.objects
+        return self.surprises >= self._too_many and self.surprises > self._lost_share * self.objects
 
 
 class _TooManySurprises(Exception):
