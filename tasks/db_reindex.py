@@ -191,7 +191,7 @@ def _needs_confirmation(index: Index, facts: ReindexFacts) -> bool:
 
 
 def _confirmations(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Step]:
-    stale = {sdk.quoted(one.schema_, one.table): one for one in due if _needs_confirmation(one, facts)}
+    stale = {sdk.quoted(one.schema, one.table): one for one in due if _needs_confirmation(one, facts)}
     for table, index in stale.items():
         yield sdk.Step(
             subject=f"table {table}",

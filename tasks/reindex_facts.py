@@ -2,7 +2,7 @@
 
 import re
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from maintainer import sdk
 
@@ -23,26 +23,34 @@ LEFTOVER = "leftover"
 """By index: the number under which the server knows it when it is ours, else the negative of that."""
 
 
-class Index(sdk.Seen):
-    schema_: str = sdk.Field(alias="schema")
+class Index(NamedTuple):
+    """One of perhaps five thousand, so that it must be small.
+
+    `method`: btree, gin, … `fillfactor`: how full its definition has the pages of a new build.
+    `bytes`: none where it was dropped while it was looked at. `rows`: estimate of the last ANALYZE or VACUUM; -1 when
+    there was none. `changed_rows`: of its table, since then. `in_work`: not valid, and somebody builds one on its table
+    or has it locked.
+    """
+
+    schema: str
     name: str
     table: str
     oid: int
     filenode: int
-    method: str = sdk.Field(description="btree, gin, …")
-    fillfactor: float | None = sdk.Field(description="how full its definition has the pages of a new build")
-    bytes: int | None = sdk.Field(description="none: it was dropped while it was looked at")
-    rows: float = sdk.Field(description="estimate of the last ANALYZE or VACUUM; -1 when there was none")
-    changed_rows: int = sdk.Field(description="of its table, since then")
+    method: str
+    fillfactor: float | None
+    bytes: int | None
+    rows: float
+    changed_rows: int
     valid: bool
     place: str | None
     owned: bool
     permitted: bool
-    in_work: bool = sdk.Field(description="not valid, and somebody builds one on its table or has it locked")
+    in_work: bool
 
     @property
     def quoted(self) -> str:
-        return sdk.quoted(self.schema_, self.name)
+        return sdk.quoted(self.schema, self.name)
 
     @property
     def subject(self) -> str:
@@ -76,11 +84,11 @@ class Index(sdk.Seen):
     @property
     def original(self) -> str:
         """Subject of the index beside which it was built; PostgreSQL shortens a name that would become too long."""
-        return f"index {sdk.quoted(self.schema_, re.sub(_LEFT, '', self.name))}"
+        return f"index {sdk.quoted(self.schema, re.sub(_LEFT, '', self.name))}"
 
 
-class Density(sdk.Seen):
-    schema_: str = sdk.Field(alias="schema")
+class Density(NamedTuple):
+    schema: str
     name: str
     leaf_density: float
 
@@ -126,7 +134,7 @@ class ReindexFacts(sdk.Facts):
         return known.last if known else now
 
     def measured_now(self, index: Index) -> float | None:
-        known = self._measured_now.get((index.schema_, index.name))
+        known = self._measured_now.get((index.schema, index.name))
         return known.leaf_density if known else None
 
     def stands(self, index: Index) -> bool:
@@ -136,7 +144,7 @@ class ReindexFacts(sdk.Facts):
 
     @cached_property
     def _measured_now(self) -> dict[tuple[str, str], Density]:
-        return {(one.schema_, one.name): one for one in self.density or ()}
+        return {(one.schema, one.name): one for one in self.density or ()}
 
     def lacks_room(self, index: Index) -> bool:
         room = self.room.get(index.place or "")

@@ -22,7 +22,7 @@ SIZE, BUDGET = 10, 30
 def index(number: int, **other: Any) -> Index:
     known = {"schema": "public", "name": f"i{number}", "table": "t", "oid": number, "filenode": number, "bytes": SIZE}
     figures = {"method": "btree", "fillfactor": None, "rows": 100.0, "changed_rows": 0, "valid": True, "place": None}
-    return Index.model_validate({**known, **figures, "owned": True, "permitted": True, "in_work": False, **other})
+    return Index(**{**known, **figures, "owned": True, "permitted": True, "in_work": False, **other})
 
 
 class Log:
