@@ -59,6 +59,8 @@ class Reading(NamedTuple):
     @property
     def executable(self):
         """What an operating system or a viewer would take it for, or nothing."""
+        if not self.first.strip(b"\0"):
+            return ""
         found = next((word for magic, word in _EXECUTABLE if self.first.startswith(magic)), "")
         return found or ("pdf" if _PDF in self.first else "")
 

@@ -6,16 +6,16 @@ Within a turn, nothing waits until it is written: what was given out is not give
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.store_objects import Row
-from maintainer.node.store_rows import NEVER
+from maintainer.node.store_rows import FIRST_DEVIATION, NEVER
 
 _PAGE = 200
 _DEVIANTS = 1000
 _SELECT = """
 SELECT key, name, size, form, proof, looked, mtime_ns, verdict,
-    (SELECT good FROM deviations WHERE deviations.key = objects.key)
+    CASE WHEN verdict >= ? THEN (SELECT good FROM deviations WHERE deviations.key = objects.key) END
 FROM objects
 """
-"""In the order of `Row`."""
+"""In the order of `Row`. It is told which verdict is the first that deviates."""
 _ONE = "WHERE key = ?"
 _OF_TURN = "WHERE looked = ? AND key > ? ORDER BY key LIMIT ?"
 _DEVIANT = "WHERE key IN (SELECT key FROM deviations) AND verdict < ? AND looked < ? ORDER BY looked LIMIT ?"
@@ -64,4 +64,4 @@ class Due:
             after = rows[-1].key
 
     def _rows(self, which, *values):
-        return [Row(*fields) for fields in self._opened.execute(_SELECT + which, values)]
+        return [Row._make(fields) for fields in self._opened.execute(_SELECT + which, (FIRST_DEVIATION, *values))]

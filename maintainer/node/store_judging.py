@@ -3,7 +3,7 @@
 Bit rot is other content under the same size and time of change; whoever writes a file changes its time.
 """
 
-from typing import Any, Dict, NamedTuple
+from typing import Any, Dict, NamedTuple, Tuple
 
 from maintainer.node.object_reading import DICOM, OTHER_INSTANCE
 from maintainer.node.store_ledger import DEVIATIONS_OF_CONTENT
@@ -11,6 +11,7 @@ from maintainer.node.store_objects import of_uid
 from maintainer.node.store_rows import ARCHIVE, BASELINE, BASELINED, UNREAD, storable
 
 OURS = "sha256"
+_SOUND: Tuple[str, Dict[str, Any]] = ("", {})
 
 
 class Judgement(NamedTuple):
@@ -29,13 +30,13 @@ class Judgement(NamedTuple):
 
 def algorithms(row):
     """Digests to compute in the one reading: the archive's only until it and ours came from the same bytes."""
-    return [OURS] if row.sha256 or not row.digest or row.algorithm == OURS else [OURS, row.algorithm]
+    return [OURS] if row.sha256 or not row.has_digest or row.algorithm == OURS else [OURS, row.algorithm]
 
 
 def judge(row, reading):
     word, evidence = reading.trouble
     if not word:
-        word, evidence = _content(row, reading) or _form(row, reading)
+        word, evidence = _content(row, reading) or _form(row, reading) or _SOUND
     if not word:
         return Judgement(sound=_how_sound(row))
     return Judgement(word, evidence)
@@ -45,22 +46,26 @@ def _content(row, reading):
     """Compare with our baseline where there is one, else with the archive's digest, else with its size alone."""
     if reading.size != row.size:
         return "size", dict(_shape(row, reading), expected=row.size, found=reading.size)
-    if row.sha256:
-        if reading.digests[OURS] == row.sha256:
+    known = row.sha256
+    if known:
+        if reading.digests[OURS] == known:
             return None
         return "bit-rot" if storable(reading.mtime_ns) == row.mtime_ns else "modified", _shape(row, reading)
-    if row.digest and reading.digests[row.algorithm] != row.digest:
+    if row.has_digest and reading.digests[row.algorithm] != row.digest:
         return "digest", dict(_shape(row, reading), algorithm=row.algorithm)
     return None
 
 
 def _form(row, reading):
-    is_other = row.kind == DICOM and not reading.header.why and row.uid and of_uid(reading.header.uid) != row.uid
-    if row.kind == DICOM and reading.executable:
+    if row.kind != DICOM:
+        return None
+    why, uid = reading.header.why, row.uid
+    is_other = uid and not why and of_uid(reading.header.uid) != uid
+    if reading.executable:
         return "executable-preamble", dict(_shape(row, reading), **({"header": OTHER_INSTANCE} if is_other else {}))
-    if row.kind == DICOM and reading.header.why:
-        return "header", {"why": reading.header.why, "offset": reading.header.offset, "size": reading.size}
-    return ("header", {"why": OTHER_INSTANCE, "size": reading.size}) if is_other else ("", {})
+    if why:
+        return "header", {"why": why, "offset": reading.header.offset, "size": reading.size}
+    return ("header", {"why": OTHER_INSTANCE, "size": reading.size}) if is_other else None
 
 
 def _shape(row, reading):
