@@ -112,9 +112,9 @@ def _without_mistake(answer: Answer) -> Answer:
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """What a user's shell hands over, without what would change the output, and a folder for sockets."""
-    unwanted = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "MAINTAINER_INVENTORY"}
-    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return {**kept, "XDG_RUNTIME_DIR": _runtime_folder(), **(more or {})}
+    unwanted = {"NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "MAINTAINER_INVENTORY", "XDG_RUNTIME_DIR"}
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted} | dict(more or {})
+    return kept if "XDG_RUNTIME_DIR" in kept else {**kept, "XDG_RUNTIME_DIR": _runtime_folder()}
 
 
 @cache

@@ -34,7 +34,9 @@ class LabController(driver.Controller):
         return driver.finished(self.start(*words, env=env), LONGEST)
 
     def start(self, *words: str, env: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
-        self.started.append(super().start(*words, env=env))
+        # Its sockets lie in a folder of the lab, which is swept up also when whoever holds the lab is killed.
+        runtime = {"XDG_RUNTIME_DIR": str(self.client_key.parent)}
+        self.started.append(super().start(*words, env={**runtime, **(env or {})}))
         return self.started[-1]
 
     def end_all(self) -> None:
