@@ -156,7 +156,9 @@ class _Night:
             return sdk.Trust.TRUSTED
         newest = max(self._facts.roots.items(), key=lambda item: item[1].last, default=("", None))[0]
         ledger = self._ledger
-        return sdk.trust(ledger.root, ledger.seals, newest, sealed=ledger.sealed, just_sealed=self._is_over())
+        # When it was sealed the ledger itself cannot tell: who changes it writes there what he likes.
+        just_sealed = ledger.root == self._seen.sealed_here
+        return sdk.trust(ledger.root, ledger.seals, newest, sealed=ledger.sealed, just_sealed=just_sealed)
 
     def _measured(self) -> Iterator[sdk.Measurement]:
         if self._ledger is not None and self._ledger.sealed and self._trust() is sdk.Trust.TRUSTED:

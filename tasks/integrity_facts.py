@@ -78,6 +78,7 @@ class LedgerSeen(sdk.Seen):
     trouble: str
     ledger: Ledger | None
     arrived_bytes: int
+    sealed_here: str = sdk.Field("", description="the root that the node told this run when it had the ledger sealed")
     silent: str = sdk.Field("", description="why the archive's index did not answer; nothing when it did")
     arrived_all: bool = sdk.Field(True, description="false when so much has arrived that it was not all counted")
 

@@ -40,6 +40,8 @@ class NodeLink:
         self.stop_asked = stop_asked
         """Whether what has begun should end as soon as it can be left without harm."""
         self.is_cut = False
+        self.sealed_root = ""
+        """Of the node's ledger, as it told when this link had it sealed."""
         self._open = ExitStack()
         self._ssh: SshLink | None = None
         self._unreachable: NodeUnreachable | None = None

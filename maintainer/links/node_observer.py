@@ -140,7 +140,7 @@ class NodeObserver:
         return {"answered": not why, "why": why, "seconds": round(seconds, 3)}
 
     def _ledger(self) -> JsonValue:
-        return seen(self.archive, self.rows, self.ask)
+        return {**seen(self.archive, self.rows, self.ask), "sealed_here": self._link.sealed_root}
 
     def rows(self, text: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
         return self._link.reading().rows(text, parameters, QUERY_TIME)

@@ -36,7 +36,7 @@ _SUMMED = ("objects", "bytes", "pauses", "paused_seconds")
 _CONTENT = {"size", "digest", "bit-rot", "modified"}
 
 
-def seen(archive: ArchiveProduct, rows: Rows, ask: Ask) -> JsonValue:
+def seen(archive: ArchiveProduct, rows: Rows, ask: Ask) -> dict[str, JsonValue]:
     """What the ledger says, and how much the index lists that it does not know yet.
 
     An index that does not answer keeps no ledger from being told: its root may have to be put on record.
@@ -138,7 +138,9 @@ class _Night:
     def _seal(self, lost: str) -> Any:
         """Close the night, whatever time is left: what stays open is a ledger that nobody can vouch for."""
         request: dict[str, JsonValue] = {"night": self._action.night, "lost": lost, "compared": self._telling.compared}
-        return self._link.program().act("store-seal", request, ACT_TIME)
+        sealed: Any = self._link.program().act("store-seal", request, ACT_TIME)
+        self._link.sealed_root = sealed["root"]
+        return sealed
 
     def _take_back(self) -> None:
         """Open an interrupted ledger for writing, before anybody reads it: that undoes what was only half written."""

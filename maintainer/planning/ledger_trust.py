@@ -20,7 +20,7 @@ def trust(root: str, seals: Sequence[str], recorded: str, *, sealed: bool, just_
         seals: Roots that the node itself noted, the last one first; whoever changes the ledger can forge them.
         recorded: The last root that the intervention log has, or nothing.
         sealed: Whether the last run closed the ledger.
-        just_sealed: Whether that was in the opening that is still open: its root is about to be recorded.
+        just_sealed: Whether this run had it sealed, and was told that root, which is about to be recorded.
     """
     if root == recorded:
         return Trust.TRUSTED

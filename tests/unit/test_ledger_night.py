@@ -25,7 +25,7 @@ ACTION = VerifyStore(
 class Node:
     """A node on which files that nobody knows never come to an end."""
 
-    name, is_cut = "node", False
+    name, is_cut, sealed_root = "node", False, ""
     node = SimpleNamespace(dicom=None)
     archive = SimpleNamespace(known_sql="", objects_sql="", has_index=True)
 
@@ -72,7 +72,7 @@ def test_a_night_is_closed_also_when_its_time_is_over() -> None:
     """The root of a large ledger takes a minute; one that stays open would be told as unproven the next night."""
     node: Any = Node()
     told = _Night(node, node, ACTION, "step-1", timedelta(0)).run()
-    assert (told["ledger_root"], node.to_seal) == ("R", timedelta(minutes=5))
+    assert (told["ledger_root"], node.sealed_root, node.to_seal) == ("R", "R", timedelta(minutes=5))
 
 
 class Silenced(Node):
@@ -209,7 +209,7 @@ def test_a_night_that_fails_seals_what_it_has_read(*, seals: bool) -> None:
     node: Any = Failing("store-settle", ActionFailed("the disk is full"), seals=seals)
     with pytest.raises(ActionFailed, match=r"the disk is full$"):
         _Night(node, node, ACTION, "step-1", timedelta(hours=1)).run()
-    assert node.sealed == 1
+    assert (node.sealed, node.sealed_root) == (1, "R" * seals)
 
 
 def test_a_node_that_somebody_else_holds_is_not_sealed() -> None:
