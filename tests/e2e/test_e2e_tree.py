@@ -49,7 +49,7 @@ def test_nights_over_a_tree_without_a_database(nights: Nights, tmp_path: Path) -
     run = nights.run()
     assert [ending for *_, ending in endings(run)] == ["done"]
     measured = measured_of(run)
-    assert (measured["new"], measured["objects"], measured["stopped"]) == (116, 116, "quota")
+    assert (measured["new"], measured["objects"], measured["stopped"]) == (116, 116, "nothing-left")
     assert "100% within 1h" in nights.me.here("status").stdout
     assert store(nights.practice) == objects
 
