@@ -11,6 +11,7 @@ from maintainer.model.action import ProveService, VerifyStore
 from maintainer.model.finding import Finding, Measurement, Severity
 from maintainer.model.outcome import Done, Unknown
 from maintainer.model.plan import Answer, Nothing, Refuse, Risk, Step
+from maintainer.running.breathing import Breathing
 from maintainer.running.execute import Executor
 
 MINUTE = timedelta(minutes=1)
@@ -57,7 +58,8 @@ class TellsOne:
 def test_what_was_found_is_told(answer: Answer, ending: type) -> None:
     """A store that went away while it was read is a critical finding of this night, not of the next one."""
     crew: Any = TellsOne(answer)
-    executor = Executor(SimpleNamespace(), SimpleNamespace(), SimpleNamespace(), crew, SimpleNamespace())  # type: ignore[arg-type]  # (not asked here)
+    nobody: Any = SimpleNamespace()
+    executor = Executor(nobody, nobody, nobody, crew, nobody, breathing=Breathing())
     assert isinstance(executor._second_look(STEP, Done()), ending)
     assert executor.found_by_reading == [FINDING]
 
@@ -75,7 +77,7 @@ def test_a_ledger_that_was_closed_before_the_step_failed_is_put_on_record() -> N
     crew: Any = TellsOne(Nothing(because="closed", findings=(FINDING,), measured=(root,)))
     where: Any = SimpleNamespace(node="a", task="t")
     nobody: Any = SimpleNamespace()
-    executor = Executor(where, nobody, Silent(), crew, nobody)
+    executor = Executor(where, nobody, Silent(), crew, nobody, breathing=Breathing())
     night = VerifyStore(night="n", quota=1, rate=None, threads=1, pause_above=1, grace=MINUTE, lost_share=0.5)
     ending = executor._perform_step(STEP.model_copy(update={"action": night}), "step-1", last=True)
     assert (ending.ending, crew.kept, executor.found_by_reading) == ("failed", [root], [FINDING])
