@@ -119,10 +119,11 @@ class Ahead:
             may_come = self._may_come
             while len(self._opened) < AHEAD and self._open_one():
                 pass
-            with contextlib.suppress(IndexError):
+            try:
                 return self._opened.popleft()
-            if not may_come:
-                return None
+            except IndexError:
+                if not may_come:
+                    return None
             time.sleep(_WAIT)
 
     def _open_one(self):
