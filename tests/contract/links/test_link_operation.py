@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from maintainer.errors import ActionFailed, NodeHeld
+from maintainer.links import operation
 from maintainer.links.lease import Holder, Lease, release_by_person
 from maintainer.links.operation import Cancelled, carry_out
 from tests.contract.links.flaky_link import TIME, A, B, Links, follow, meanwhile
@@ -41,8 +42,14 @@ def test_the_end_is_heard_at_once(links: Links, work: Slow) -> None:
 
 
 @pytest.mark.parametrize("resumable", [True, False])
-def test_a_stop_cancels_what_can_be_resumed(links: Links, work: Slow, resumable: bool) -> None:  # noqa: FBT001 (a case)
+def test_a_stop_cancels_what_can_be_resumed(
+    links: Links,
+    work: Slow,
+    resumable: bool,  # noqa: FBT001 (a case)
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Nothing else is: whoever stops a run gets what has begun finished."""
+    monkeypatch.setattr(operation, "LONGEST_WAIT", 2.0)
 
     def stop() -> None:
         work.await_begin()
