@@ -1,6 +1,7 @@
 """What decides must not do: no module of these packages opens, connects, runs or waits."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,22 @@ def test_a_task_tells_no_time() -> None:
     clocks = {"now", "utcnow", "today", "time", "monotonic", "sleep"}
     for path in sorted((ROOT / "tasks").glob("*.py")):
         assert _called(ast.parse(path.read_text("utf-8"))) & clocks == set(), path
+
+
+HARMFUL = re.compile(
+    r"pg_terminate_backend|[\"']VACUUM[^\"']*\bFULL\b|bt_index_parent_check|REINDEX INDEX (?!CONCURRENTLY)"
+)
+"""What ends somebody's session, or keeps readers or writers of a table waiting."""
+
+
+def test_no_statement_ends_a_session_or_locks_the_clinic_out() -> None:
+    """Sessions are cancelled, and indexes rebuilt with CONCURRENTLY, wherever a statement of ours is written."""
+    texts = [
+        path for folder in ("maintainer/links", "maintainer/planning", "tasks") for path in (ROOT / folder).rglob("*")
+    ]
+    ours = [path for path in texts if path.suffix in {".py", ".sql"}]
+    assert any("pg_cancel_backend" in path.read_text("utf-8") for path in ours)
+    assert [path.name for path in ours if HARMFUL.search(path.read_text("utf-8"))] == []
 
 
 def _imported(tree: ast.AST) -> set[str]:
