@@ -5,10 +5,11 @@ origin. There are no migrations: a new layout gets new table names and is filled
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from sys import intern
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.lines import Lines, follow
 from maintainer.intervention_log.record import Kind, Record, number, read_record
 from maintainer.model.inventory import LogIndex
+from maintainer.model.task import OnRecord
 
 SQLITE = "index.sqlite"
 BATCH = 500
@@ -81,15 +83,14 @@ class Index:
             self._forget(connection)  # somebody edited the copy
         return self._lines(where)
 
-    def history(self, node: str, measurement: str) -> dict[str, dict[str, float]]:
+    def history(self, node: str, measurement: str) -> dict[str, OnRecord]:
         """Find the least and the last value of each subject."""
         m = MEASUREMENTS.c
         mine = sa.and_(m.origin == self._origin, m.node == node, m.name == measurement)
         each = sa.select(m.subject, sa.func.min(m.value).label("least"), sa.func.max(m.seq).label("newest"))
         grouped = each.where(mine).group_by(m.subject).subquery()
         query = sa.select(grouped.c.subject, grouped.c.least, m.value).where(mine, m.seq == grouped.c.newest)
-        rows = self._healed(lambda: self._ask(query))
-        return {row.subject: {"least": row.least, "last": row.value} for row in rows}
+        return self._healed(lambda: {intern(row.subject): OnRecord(row.least, row.value) for row in self._rows(query)})
 
     def catch_up(self) -> None:
         """Read what the log has grown by since the last time; start anew when the two do not fit together."""
@@ -117,13 +118,14 @@ class Index:
         query = query.where(*(r[name] == word for name, word in where.words().items()))
         query = query if since is None else query.where(r.time >= since)
         query = query if until is None else query.where(r.time < until)
-        newest_first = self._ask(query.order_by(r.seq.desc()).limit(where.limit))
-        return tuple(row.line.encode() for row in reversed(newest_first))
+        newest_first = self._rows(query.order_by(r.seq.desc()).limit(where.limit))
+        return tuple(row.line.encode() for row in newest_first)[::-1]
 
-    def _ask(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    def _rows(self, query: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
+        """Ask, and have the answer a few rows at a time: it may be of fifty thousand subjects."""
         self._catch_up()
         with self._said(), self._engine.connect() as connection:
-            return connection.execute(query).all()
+            yield from connection.execution_options(yield_per=BATCH).execute(query)
 
     def _last(self, connection: sa.Connection) -> chain.Link:
         r = RECORDS.c

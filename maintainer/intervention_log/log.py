@@ -19,6 +19,7 @@ from maintainer.intervention_log.open_ends import PEOPLE, Follower, OpenEnds
 from maintainer.intervention_log.record import Fields, Kind, Record, number, read_record
 from maintainer.intervention_log.verification import Verification, cut_short, latest_checkpoint, verify, vouch
 from maintainer.model.inventory import LogIndex
+from maintainer.model.task import OnRecord
 
 if TYPE_CHECKING:
     from maintainer.intervention_log.index import Index
@@ -174,20 +175,20 @@ class InterventionLog:
         seconds = (number(record.measured.get("seconds")) for record in self.records(where))
         return tuple(dt.timedelta(seconds=one) for one in seconds if one is not None)
 
-    def history(self, node: str, measurement: str) -> dict[str, dict[str, float]]:
-        """Find the least and the last value of a measurement on a node: `{subject: {"least": …, "last": …}}`."""
+    def history(self, node: str, measurement: str) -> dict[str, OnRecord]:
+        """Find the least and the last value of a measurement on a node, by subject."""
         index = self._index()
         if index is not None:
             try:
                 return index.history(node, measurement)
             except LogError as error:
                 self._give_up_index(error)
-        found: dict[str, dict[str, float]] = {}
+        found: dict[str, OnRecord] = {}
         for record in self.records(Filter(node=node, kind=Kind.MEASURED)):
             value = number(record.measured.get(measurement))
             if value is not None:
-                least = found.get(record.subject, {"least": value})["least"]
-                found[record.subject] = {"least": min(least, value), "last": value}
+                least = found.get(record.subject, OnRecord(value, value)).least
+                found[record.subject] = OnRecord(min(least, value), value)
         return found
 
     def last_run(self) -> dt.datetime | None:

@@ -20,6 +20,7 @@ from maintainer.links.store_scan import Scanner
 from maintainer.model.task import (
     NodeQuery,
     Observation,
+    OnRecord,
     Probe,
     Recorded,
     Room,
@@ -31,7 +32,7 @@ from maintainer.model.task import (
     asks_the_node,
 )
 
-History = Callable[[str, str], dict[str, dict[str, float]]]
+History = Callable[[str, str], dict[str, OnRecord]]
 
 CALLABLE = "SELECT coalesce(has_function_privilege(to_regprocedure(%(function)s), 'EXECUTE'), false) AS callable"
 QUERY_TIME = timedelta(minutes=2)
@@ -127,10 +128,10 @@ class NodeObserver:
             return []
         return cast(JsonValue, session.table(query.text, query.parameters, QUERY_TIME))
 
-    def _recorded(self, asked: Recorded) -> dict[str, dict[str, float]]:
+    def _recorded(self, asked: Recorded) -> dict[str, OnRecord]:
         found = self._history(self._link.name, asked.measurement)
         least = asked.above
-        return found if least is None else {what: known for what, known in found.items() if known["last"] > least}
+        return found if least is None else {what: known for what, known in found.items() if known.last > least}
 
     def _probe(self, by: str) -> JsonValue:
         node = self._link.node
@@ -156,11 +157,11 @@ class NodeObserver:
         return product_of(self._link.node.store)
 
     def _scan(self, scan: StoreScan) -> JsonValue:
-        recorded = self._history(self._link.name, scan.resume).get("store", {"last": 0.0})
+        recorded = self._history(self._link.name, scan.resume).get("store")
         scanner = Scanner(
             product=self.archive,
             scan=scan,
-            resume_after=int(recorded["last"]),
+            resume_after=int(recorded.last) if recorded else 0,
             rows=self.rows,
             ask=self.ask,
             stop_asked=self._link.stop_asked,

@@ -106,7 +106,7 @@ class Openings(Value):
 
 
 class Recorded(Value):
-    """Measurements on record: answers `{subject: {"least": …, "last": …}}` over all runs on this node.
+    """Measurements on record: answers `{subject: OnRecord}` over all runs on this node.
 
     With `above`, only of those subjects whose last value is greater.
     """
@@ -155,7 +155,7 @@ class Params(Value):
 class Seen(Value):
     """A part of what was observed, as it comes in JSON; what a later version of a node says besides is left out."""
 
-    model_config = ConfigDict(extra="ignore", strict=False)
+    model_config = ConfigDict(extra="ignore", strict=False, from_attributes=True)
 
 
 class OnRecord(NamedTuple):

@@ -7,19 +7,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from maintainer.errors import CouldNotLook, LinkLost, NodeUnreachable
 from maintainer.links import node_observer
 from maintainer.links.completed import Completed
 from maintainer.links.node_observer import NodeObserver
 from maintainer.links.node_program import NodeProgram, zipapp_bytes
-from maintainer.model.task import NodeQuery, Probe, Recorded
+from maintainer.model.task import NodeQuery, OnRecord, Probe, Recorded, Seen
 
 POLICY: Any = {"services": {}, "roots": {}, "store": None, "not_objects": []}
 FAN, PUMP, VALVE = (NodeQuery(program=name, request={}) for name in ("fan-speed", "pump", "valve"))
 MOUNTS = Probe(by="mounts")
 STATES = {"/srv/dicom": {"mounted": True, "empty": False, "problem": ""}}
-ON_RECORD = {"table t": {"least": 0.0, "last": 0.0}, "index i": {"least": 0.0, "last": 2.0}}
+ON_RECORD = {"table t": OnRecord(0.0, 0.0), "index i": OnRecord(0.0, 2.0)}
 Answer = Callable[[list[str]], Any]
 
 
@@ -143,3 +144,14 @@ def test_of_what_is_on_record_only_what_is_above_a_value_is_told(above: float | 
     eyes, _ = observer(good)
     found = eyes.observe(Recorded(measurement="damage", above=above))
     assert found == {subject: ON_RECORD[subject] for subject in subjects}
+
+
+def test_a_task_may_take_of_what_is_on_record_what_it_needs() -> None:
+    """A class of its own that names one of the two values, as well as the pair itself."""
+
+    class Least(Seen):
+        least: float
+
+    found = {"index i": OnRecord(0.5, 2.0)}
+    assert TypeAdapter(dict[str, Least]).validate_python(found) == {"index i": Least(least=0.5)}
+    assert TypeAdapter(dict[str, OnRecord]).validate_python(found) == found

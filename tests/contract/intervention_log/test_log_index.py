@@ -16,6 +16,7 @@ from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.log import InterventionLog
 from maintainer.intervention_log.record import Kind, Record, read_record
 from maintainer.model.inventory import LogIndex
+from maintainer.model.task import OnRecord
 from tests.contract.intervention_log.conftest import PASSWORD
 
 NIGHT = dt.datetime(2024, 3, 1, 22, tzinfo=dt.UTC)
@@ -110,7 +111,7 @@ def test_history_is_the_least_and_the_last_value(log: InterventionLog) -> None:
     """Of one measurement on one node, by subject."""
     fill(log)
     log.append(Kind.MEASURED, node="pacs-a", subject="public.series", measured={"ratio": 4, "other": 1, "word": "x"})
-    expected = {"public.study": {"least": 1.25, "last": 2.0}, "public.series": {"least": 4.0, "last": 4.0}}
+    expected = {"public.study": OnRecord(1.25, 2.0), "public.series": OnRecord(4.0, 4.0)}
     assert log.history("pacs-a", "ratio") == expected
     assert log.history("pacs-a", "word") == {}
     assert log.history("pacs-c", "ratio") == {}
@@ -189,7 +190,7 @@ def test_a_damaged_index_is_made_again_from_the_log(tmp_path: Path, damage: obje
     damage(tmp_path / "index.sqlite")  # type: ignore[operator] (each is a function of the index's path)
     with sqlite_log(tmp_path) as log:
         assert list(log.records()) == written
-        assert log.history("pacs-b", "ratio") == {"public.study": {"least": 1.25, "last": 2.0}}
+        assert log.history("pacs-b", "ratio") == {"public.study": OnRecord(1.25, 2.0)}
         assert log.index_trouble is None
 
 
