@@ -23,7 +23,6 @@ _PDF = b"%PDF-"  # which viewers of it find anywhere in the first kilobyte
 _WORDS = {errno.ELOOP: "symlink", errno.EACCES: "not-permitted", errno.EPERM: "not-permitted", errno.EIO: "io-error"}
 _PREAMBLE = 128
 _TRIES = 2
-_SOUND = Verdict("", 0)
 OTHER_INSTANCE = "other-instance"
 _NOT_FOR_SECURITY: Any = {"usedforsecurity": False}  # a keyword of Python 3.9, which those machines have
 
@@ -41,7 +40,10 @@ class Indexed(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What one pass over a file gave; `trouble` is a verdict and its evidence where there was no such pass."""
+    """What one pass over a file gave; `trouble` is a verdict and its evidence where there was no such pass.
+
+    `known`: it is content that was found sound before, whose beginning and structure were not looked at again.
+    """
 
     size: int = 0
     digests: Dict[str, bytes] = {}
@@ -49,6 +51,7 @@ class Reading(NamedTuple):
     header: Verdict = Verdict("", 0)
     mtime_ns: int = 0
     trouble: Tuple[str, Dict[str, str]] = ("", {})
+    known: bool = False
 
     def unsound(self, uid=None):
         """Say in a word what is wrong with its structure, or that it is not the instance of this UID."""
@@ -95,7 +98,7 @@ class Reader:
     def read_opened(self, opened, algorithms, sound=None):
         """Read an object once, for every digest that is asked for; None when the time was over first.
 
-        Content of the SHA-256 `sound` has been found sound before: its structure is not looked at again.
+        Content of the SHA-256 `sound` has been found sound before.
         """
         if isinstance(opened, NotOpened):
             return opened.reading
@@ -137,9 +140,9 @@ class Reader:
                 break
             size += count
         digests = {algorithm: each.digest() for algorithm, each in hashers.items()}
-        known = sound is not None and digests.get("sha256") == sound
-        header = _SOUND if known else self._examined(opened, size, held)
-        return Reading(size, digests, first, header, status.st_mtime_ns)
+        if sound is not None and digests.get("sha256") == sound:
+            return Reading(size, digests, mtime_ns=status.st_mtime_ns, known=True)
+        return Reading(size, digests, first, self._examined(opened, size, held), status.st_mtime_ns)
 
     def _examined(self, opened, size, held):
         if held == size:

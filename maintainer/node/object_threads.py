@@ -39,14 +39,14 @@ class Hands:
         try:
             while any(thread.is_alive() for thread in threads):
                 self._give(rows)
-                yield from self._taken(rows)
+                yield from self._taken()
                 time.sleep(_LOOK_EVERY)
         finally:
             self._ahead.end()
             for thread in threads:
                 thread.join()
             self._ahead.end()
-        yield from self._taken(iter(()))
+        yield from self._taken()
         if self._errors:
             raise self._errors[0]
 
@@ -60,12 +60,11 @@ class Hands:
             self.asked, self._given = self.asked + row.size, self._given + 1
             self._ahead.want(row)
 
-    def _taken(self, rows):
+    def _taken(self):
         while self._done:
             row, reading = self._done.popleft()
             self.asked, self._given = self.asked - row.size, self._given - 1
             yield row, reading
-            self._give(rows)
 
     def _work(self, reader):
         try:

@@ -35,7 +35,7 @@ def algorithms(row):
 
 def judge(row, reading):
     word, evidence = reading.trouble
-    if not word:
+    if not word and not reading.known:
         word, evidence = _content(row, reading) or _form(row, reading) or _SOUND
     if not word:
         return Judgement(sound=_how_sound(row))
