@@ -12,6 +12,8 @@ def ours(index: Index, facts: ReindexFacts) -> bool:
 
     Once known as ours or as another's, it stays so while the server knows it under the same number.
     """
+    if index.schema == TOAST:
+        return False  # ours rebuild none
     known = facts.leftovers.get(index.subject)
     if known and abs(known.last) == index.oid:
         return known.last > 0
@@ -36,8 +38,8 @@ def findings(facts: ReindexFacts) -> Iterator[sdk.Finding]:
             severity=sdk.Severity.WARNING,
             cause="index-invalid",
             subject=index.subject,
-            evidence={"bytes": index.size, "kind": index.kind, "ours": is_ours},
-            advice=ADVICE[index.kind],
+            evidence={"bytes": index.size, "kind": index.kind, "ours": is_ours, "table": index.table},
+            advice=BESIDE_TOAST if index.schema == TOAST else ADVICE[index.kind],
         )
 
 
@@ -62,6 +64,10 @@ def _drop(index: Index) -> sdk.Step:
     )
 
 
+TOAST = "pg_toast"
+BESIDE_TOAST = (
+    "a REINDEX CONCURRENTLY of a whole table did not finish: have a superuser DROP INDEX CONCURRENTLY this one"
+)
 ADVICE = {
     "new": "a concurrent rebuild did not finish: DROP INDEX CONCURRENTLY this one, then rebuild the original",
     "old": "a concurrent rebuild finished but could not clean up: DROP INDEX CONCURRENTLY this one",

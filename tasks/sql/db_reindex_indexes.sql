@@ -3,10 +3,13 @@
 -- Needs: pg_monitor, to see where the server's files lie, and whether somebody builds an index at this moment.
 -- The filenode is another after each rebuild. Indexes of TOAST tables, of temporary tables and of partitioned ones
 -- themselves are left out, and those of exclusion constraints, which cannot be rebuilt concurrently. So is what somebody
--- has to himself: to learn its size would be to wait for him, with all the others.
+-- has to himself: to learn its size would be to wait for him, with all the others. What was left over is told beside a
+-- TOAST table as well: `table` is then the one whose it is.
 SELECT n.nspname AS schema,
        c.relname AS name,
-       t.relname AS table,
+       CASE WHEN n.nspname = 'pg_toast'
+            THEN (SELECT r.relname FROM pg_class AS r WHERE r.reltoastrelid = t.oid)
+            ELSE t.relname END AS table,
        c.oid::bigint AS oid,
        c.relfilenode::bigint AS filenode,
        a.amname AS method,
@@ -34,7 +37,8 @@ JOIN pg_am AS a ON a.oid = c.relam
 JOIN pg_database AS d ON d.datname = current_database()
 WHERE c.relkind = 'i'
   AND c.relpersistence <> 't'
-  AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
+  AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+  AND (n.nspname <> 'pg_toast' OR NOT i.indisvalid)
   AND NOT i.indisexclusion
   AND c.oid <> ALL (ARRAY(SELECT l.relation
                           FROM pg_locks AS l
@@ -43,5 +47,5 @@ WHERE c.relkind = 'i'
                             AND l.relation IS NOT NULL))
   AND a.amname IN ('btree', 'hash', 'gist', 'gin', 'spgist')
   AND (pg_relation_size(c.oid) >= %(smallest)s OR NOT i.indisvalid)
-ORDER BY bytes DESC
+ORDER BY valid, bytes DESC
 LIMIT 5000

@@ -1,5 +1,6 @@
 """What the queries of db-reindex answer on real servers, and that what the task does with them is accepted there."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -98,16 +99,20 @@ def test_a_bloated_index_is_found_rebuilt_and_its_gain_recorded(postgres: Postgr
     assert gained["reclaimed-bytes"] == before["bytes"] - after["bytes"] > 0
 
 
-@pytest.fixture
-def leftover(postgres: Postgres) -> Iterator[str]:
-    """What is left when a rebuild is cancelled while it waits for an old snapshot."""
+def cancelled(postgres: Postgres, statement: bytes) -> None:
+    """Cancel a rebuild while it waits for an old snapshot."""
     with another(postgres, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM study"):
         folder = str(postgres.folder)
         with psycopg.connect(host=folder, port=postgres.port, user="postgres", dbname="pacs") as session:
             session.autocommit = True
             session.execute("SET statement_timeout = '500ms'")
             with pytest.raises(psycopg.errors.QueryCanceled):
-                session.execute("REINDEX INDEX CONCURRENTLY full_one")
+                session.execute(statement)
+
+
+@pytest.fixture
+def leftover(postgres: Postgres) -> Iterator[str]:
+    cancelled(postgres, b"REINDEX INDEX CONCURRENTLY full_one")
     yield "full_one_ccnew"
     postgres.sql("DROP INDEX IF EXISTS full_one_ccnew")
 
@@ -120,6 +125,19 @@ def test_the_leftover_of_somebody_is_told_and_stays(ask: Ask, leftover: str) -> 
     assert (found.subject, found.evidence["kind"]) == (f'index "public"."{leftover}"', "new")
     again = decided(DbReindex(), ask, remembered(first) | PLANNED, **SMALL)
     assert found.subject not in due(again)
+
+
+@pytest.mark.fault(31)
+def test_what_is_left_beside_a_toast_table_is_told(postgres: Postgres, ask: Ask) -> None:
+    """Of a whole table's rebuild that somebody began; the valid one beside it is nobody's business here."""
+    postgres.sql("CREATE TABLE reports (words text)")
+    cancelled(postgres, b"REINDEX TABLE CONCURRENTLY reports")
+    decision = decided(DbReindex(), ask, **SMALL)
+    (found,) = [one for one in decision.findings if one.cause == "index-invalid"]
+    assert re.fullmatch(r'index "pg_toast"\."pg_toast_\d+_index_ccnew"', found.subject)
+    assert (found.evidence["table"], found.evidence["ours"]) == ("reports", False)
+    assert found.subject not in due(decision)
+    postgres.sql(f"DROP INDEX CONCURRENTLY {found.subject.removeprefix('index ')}", "DROP TABLE reports")
 
 
 def test_what_our_own_rebuild_has_left_is_dropped(postgres: Postgres, ask: Ask, leftover: str) -> None:
