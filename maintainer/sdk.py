@@ -29,6 +29,7 @@ from maintainer.model.service import CommandService, UnitService
 from maintainer.model.task import (
     Deviant,
     Facts,
+    Mark,
     NodeQuery,
     Observation,
     OnRecord,
@@ -43,6 +44,7 @@ from maintainer.model.task import (
     StoreLedger,
     StoreScan,
     Task,
+    Wear,
 )
 from maintainer.model.values import Duration, Name, Size, TimeLimit, Value, write_duration
 from maintainer.planning.coverage import Age, Coverage, Opening, Store, coverage
@@ -91,6 +93,7 @@ __all__ = [
     "Finding",
     "Holder",
     "JsonValue",
+    "Mark",
     "Measurement",
     "Name",
     "Node",
@@ -132,6 +135,7 @@ __all__ = [
     "UnitService",
     "Value",
     "VerifyStore",
+    "Wear",
     "builds_corrupt",
     "components",
     "coverage",

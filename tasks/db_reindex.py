@@ -6,12 +6,13 @@ over the best bytes-per-row ratio on record since it was built. Where neither is
 Source: PostgreSQL manual, "Routine Reindexing" and REINDEX, "Rebuilding Indexes Concurrently".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
 from maintainer import sdk
 from tasks import reindex_density as density
 from tasks import reindex_findings as findings
+from tasks import reindex_growth as growth
 from tasks import reindex_leftovers as leftovers
 from tasks.reindex_facts import (
     BUILD,
@@ -26,6 +27,7 @@ from tasks.reindex_facts import (
     MEASURED_ROWS,
     RATIO,
     ROOM,
+    WORTH_IT,
     Index,
     ReindexFacts,
 )
@@ -58,6 +60,7 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
     looks_again = True
     params = ReindexParams
     facts = ReindexFacts
+    wears = growth.MARKS
 
     def observe(self, node: sdk.Node, params: ReindexParams) -> Mapping[str, sdk.Observation]:
         return {
@@ -104,7 +107,7 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             "findings": found,
             "measured": (
                 *density.measured(facts),
-                *_ratios(judged, facts),
+                *growth.ratios(judged, facts),
                 *_gained(valid, facts),
                 *leftovers.measured(facts),
             ),
@@ -120,6 +123,9 @@ class DbReindex(sdk.Task[ReindexParams, ReindexFacts]):
             return refusal.model_copy(update={**told, "due": sdk.subjects(steps)})
         told["measured"] = (*told["measured"], *_planned(roomy, facts))
         return sdk.Steps.model_validate({"steps": steps, **told})
+
+    def wear(self, params: ReindexParams, marks: Iterable[sdk.Mark]) -> Iterator[sdk.Wear]:
+        return growth.wear(marks, params.leaf_density, params.growth)
 
 
 def _judged(params: ReindexParams, facts: ReindexFacts) -> list[Index]:
@@ -203,14 +209,6 @@ def _confirmations(due: list[Index], facts: ReindexFacts) -> Iterator[sdk.Step]:
         )
 
 
-def _ratios(judged: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]:
-    """Best ratios, where the rows were counted lately."""
-    for index in judged:
-        ratio, best = index.bytes_per_row, facts.best_ratio(index)
-        if ratio and not index.is_stale and (best is None or ratio < best):
-            yield sdk.Measurement(name=RATIO, subject=index.build, value=round(ratio, 2))
-
-
 def _gained(valid: list[Index], facts: ReindexFacts) -> Iterator[sdk.Measurement]:
     """What a rebuild has gained, once it is seen to be done."""
     for index in valid:
@@ -248,8 +246,6 @@ def _behind(facts: ReindexFacts, params: ReindexParams, task: str) -> sdk.Refuse
 
 
 SHRUNK = 100
-WORTH_IT = 0.1
-"""A rebuild that gave back less is not repeated because of growth: its rows have become wider."""
 NO_ROOM = sdk.Refuse(
     because="there is no room to rebuild what is bloated",
     hint="make room where the database's files lie; the findings say how much it takes",

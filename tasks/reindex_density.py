@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from maintainer import sdk
-from tasks.reindex_facts import DENSITY, MEASURED_AT, MEASURED_BUILD, MEASURED_ROWS, Index, ReindexFacts
+from tasks.reindex_facts import BUILT_FULL, DENSITY, MEASURED_AT, MEASURED_BUILD, MEASURED_ROWS, Index, ReindexFacts
 
 
 def to_measure(judged: list[Index], sparse: float, budget: int, facts: ReindexFacts) -> list[Index]:
@@ -38,6 +38,8 @@ def measured(facts: ReindexFacts) -> Iterator[sdk.Measurement]:
         if density is not None:
             yield sdk.Measurement(name=DENSITY, subject=index.subject, value=round(density, 4))
             yield sdk.Measurement(name=MEASURED_BUILD, subject=index.subject, value=index.filenode)
+            if index.fillfactor:
+                yield sdk.Measurement(name=BUILT_FULL, subject=index.subject, value=index.fillfactor)
             yield sdk.Measurement(name=MEASURED_ROWS, subject=index.subject, value=index.rows)
             yield sdk.Measurement(
                 name=MEASURED_AT, subject=index.subject, value=round(facts.observed_at.timestamp(), 3)

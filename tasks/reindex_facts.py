@@ -18,9 +18,16 @@ BUILD, BYTES = "build-to-replace", "bytes-to-replace"
 """What a rebuild was meant to replace, put on record when it is planned; `BYTES` is 0 when it was seen to be done."""
 DENSITY, MEASURED_BUILD, MEASURED_ROWS, MEASURED_AT = "leaf-density", "measured-build", "measured-rows", "measured-at"
 """How full an index's leaf pages were, of which build, with how many rows and when, in seconds since 1970."""
+BUILT_FULL = "built-full"
+"""Beside `DENSITY`, where the index's definition says how full a new build's pages are."""
 GAIN, GAIN_SHARE = "reclaimed-bytes", "reclaimed-share"
+WORTH_IT = 0.1
+"""A rebuild that gave back less is not repeated because of growth: its rows have become wider."""
 LEFTOVER = "leftover"
 """By index: the number under which the server knows it when it is ours, else the negative of that."""
+
+
+AS_BUILD = ", build "
 
 
 class Index(NamedTuple):
@@ -58,7 +65,7 @@ class Index(NamedTuple):
 
     @property
     def build(self) -> str:
-        return f"{self.subject}, build {self.filenode}"
+        return f"{self.subject}{AS_BUILD}{self.filenode}"
 
     @property
     def size(self) -> int:
@@ -164,6 +171,20 @@ class ReindexFacts(sdk.Facts):
         """The build that a planned rebuild was meant to replace, while it was not yet seen to be done."""
         size = self.sizes.get(subject)
         return self.builds.get(subject) if size and size.last > 0 else None
+
+
+def build_of(mark: sdk.Mark) -> tuple[str, float]:
+    """Which index, and which build of it, was put on record: as `Index.build`, or beside `DENSITY`; 0: not told.
+
+    >>> import datetime as dt
+    >>> now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    >>> [build_of(sdk.Mark(*one)) for one in (("i, build 7", now, {RATIO: 20.0}), ("i", now, {MEASURED_BUILD: 7}))]
+    [('i', 7.0), ('i', 7.0)]
+    """
+    if MEASURED_BUILD in mark.values:
+        return mark.subject, float(mark.values[MEASURED_BUILD])
+    subject, found, build = mark.subject.rpartition(AS_BUILD)
+    return (subject, float(build)) if found and build.isdigit() else (mark.subject, 0.0)
 
 
 def _kind(name: str) -> Literal["new", "old", "other"]:

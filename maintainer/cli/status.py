@@ -48,15 +48,19 @@ def _trends(session: Session, task: str, *, as_json: bool) -> None:
     app = session.app
     chosen = app.choose(window=None, nodes=(), tasks=(task,))
     with app.read_log() as log:
-        found = trends(log, chosen, task)
+        found = trends(log, chosen, app.tasks[task], datetime.now(UTC).date())
     if as_json:
         emit(found)
         return
-    if not found.trends:
+    if not (found.trends or found.others):
         click.echo(f"Nothing that {task} did is on record yet.")
         return
-    columns = ("node", "subject", "done", "failed", "last (UTC)", "took", "WAL", "reclaimed", "in all", "again by", "")
+    columns = ("node", "subject", "done", "failed", "last (UTC)", "took", "WAL", "reclaimed", "in all", "due by", "")
     show_table(task, columns, [_trend(one) for one in found.trends])
+    for why, count in found.others.items():
+        click.echo(f"Not foreseeable when {count} more will be due: {why}")
+    for node in found.retire:
+        click.echo(f"{node}: {task} never gave back a tenth of anything: leave this node out of [tasks.{task}]")
 
 
 def _trend(one: "Trend") -> tuple[str, ...]:
@@ -66,9 +70,15 @@ def _trend(one: "Trend") -> tuple[str, ...]:
     gained = tuple(
         f"{value / 1e6:.1f} MB" if value is not None else "" for value in (one.reclaimed, one.reclaimed_in_all)
     )
-    advice = "gives nothing back: leave it out" if one.pays is False else ""
+    told = "; ".join(filter(None, (_told_by(one), "gives nothing back: leave it out" if one.pays is False else "")))
     counts = (str(one.done), f"{one.failed}{f', {one.unknown} unknown' if one.unknown else ''}")
-    return one.node, one.subject, *counts, one.last[:16], took, wal, *gained, str(one.next_by or ""), advice
+    return one.node, one.subject, *counts, (one.last or "")[:16], took, wal, *gained, str(one.next_by or ""), told
+
+
+def _told_by(one: "Trend") -> str:
+    """On what rests when it will be due, or why nobody can say."""
+    by = {"measurements": f"measured in {one.nights} nights since {one.since}", "rhythm": "by its rhythm", None: ""}
+    return by[one.next_told_by] or (one.unforeseen and f"not foreseeable: {one.unforeseen}")
 
 
 def _show_last_run(now: "Status") -> None:

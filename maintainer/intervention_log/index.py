@@ -4,10 +4,11 @@ SQLite beside the log by default; with a PostgreSQL database several controllers
 origin. There are no migrations: a new layout gets new table names and is filled from the log.
 """
 
+import datetime as dt
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from sys import intern
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ from maintainer.intervention_log.filter import Filter
 from maintainer.intervention_log.lines import Lines, follow
 from maintainer.intervention_log.record import Kind, Record, number, read_record
 from maintainer.model.inventory import LogIndex
-from maintainer.model.task import OnRecord
+from maintainer.model.task import Mark, OnRecord
 
 SQLITE = "index.sqlite"
 BATCH = 500
@@ -91,6 +92,14 @@ class Index:
         grouped = each.where(mine).group_by(m.subject).subquery()
         query = sa.select(grouped.c.subject, grouped.c.least, m.value).where(mine, m.seq == grouped.c.newest)
         return self._healed(lambda: {intern(row.subject): OnRecord(row.least, row.value) for row in self._rows(query)})
+
+    def marks(self, node: str, measurements: Sequence[str]) -> list[Mark]:
+        """Find every time that these were put on record of a node; of each subject, the oldest first."""
+        m, r = MEASUREMENTS.c, RECORDS.c
+        mine = sa.and_(m.origin == self._origin, m.node == node, m.name.in_(measurements))
+        query = sa.select(m.subject, m.seq, r.time, m.name, m.value).where(mine)
+        query = query.join(RECORDS, sa.and_(r.origin == m.origin, r.seq == m.seq)).order_by(m.subject, m.seq)
+        return self._healed(lambda: list(_together(self._rows(query))))
 
     def catch_up(self) -> None:
         """Read what the log has grown by since the last time; start anew when the two do not fit together."""
@@ -186,6 +195,14 @@ class Index:
             yield
         except SQLAlchemyError as error:
             raise _unusable(error, self._engine.url) from error
+
+
+def _together(rows: Iterable[sa.Row[Any]]) -> Iterator[Mark]:
+    """Put together what one record holds."""
+    for _, each in groupby(rows, key=lambda row: row.seq):
+        first, *others = each
+        values = {intern(row.name): row.value for row in (first, *others)}
+        yield Mark(intern(first.subject), dt.datetime.fromisoformat(first.time), values)
 
 
 def _unusable(error: SQLAlchemyError, url: sa.URL) -> LogError:

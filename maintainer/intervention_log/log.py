@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from maintainer.intervention_log.open_ends import PEOPLE, Follower, OpenEnds
 from maintainer.intervention_log.record import Fields, Kind, Record, number, read_record
 from maintainer.intervention_log.verification import Verification, cut_short, latest_checkpoint, verify, vouch
 from maintainer.model.inventory import LogIndex
-from maintainer.model.task import OnRecord
+from maintainer.model.task import Mark, OnRecord
 
 if TYPE_CHECKING:
     from maintainer.intervention_log.index import Index
@@ -191,6 +191,17 @@ class InterventionLog:
                 found[record.subject] = OnRecord(min(least, value), value)
         return found
 
+    def marks(self, node: str, measurements: Sequence[str]) -> list[Mark]:
+        """Find every time that one of these measurements was put on record; of each subject, the oldest first."""
+        index = self._index()
+        if index is not None:
+            try:
+                return index.marks(node, measurements)
+            except LogError as error:
+                self._give_up_index(error)
+        found = (_mark(one, measurements) for one in self.records(Filter(node=node, kind=Kind.MEASURED)))
+        return sorted((one for one in found if one.values), key=lambda one: one.subject)
+
     def last_run(self) -> dt.datetime | None:
         """Find when the last run was opened."""
         return next((record.at for record in self.records(Filter(kind=Kind.RUN_OPENED, limit=1))), None)
@@ -247,6 +258,11 @@ class InterventionLog:
         if self._opened_index is not None:
             self._opened_index.close()
             self._opened_index = None
+
+
+def _mark(record: Record, measurements: Sequence[str]) -> Mark:
+    known = {name: number(record.measured.get(name)) for name in measurements}
+    return Mark(record.subject, record.at, {name: value for name, value in known.items() if value is not None})
 
 
 def _settle_checkpoint(state: Path, origin: str, head: Link) -> None:

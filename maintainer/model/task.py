@@ -2,7 +2,7 @@
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, Field, JsonValue
@@ -165,6 +165,22 @@ class OnRecord(NamedTuple):
     last: float
 
 
+class Mark(NamedTuple):
+    """Measurements that were put on record together, of one subject at one time."""
+
+    subject: str
+    at: dt.datetime
+    values: dict[str, float]
+
+
+class Wear(NamedTuple):
+    """How far a subject was on its way to being due: 0 as new, 1 when it is due."""
+
+    subject: str
+    at: dt.datetime
+    share: float
+
+
 class Facts(Seen):
     """What was observed, at one instant.
 
@@ -191,6 +207,8 @@ class Task(ABC, Generic[P, F]):
     """Whether `--now` may ask for it: its plan then heeds `asked_at`."""
     looks_again: ClassVar[bool] = False
     """Whether its steps may bring to light what is due next, to be done in the same night."""
+    wears: ClassVar[tuple[Name, ...]] = ()
+    """Measurements by which `wear` can tell how its subjects come to be due."""
     roles: ClassVar[frozenset[Role]]
     params: ClassVar[type[Any]]
     facts: ClassVar[type[Any]]
@@ -207,6 +225,13 @@ class Task(ABC, Generic[P, F]):
         These fields of the facts have a default, at which they stay until they are asked, and without an answer.
         """
         return {}
+
+    def wear(self, params: P, marks: Iterable[Mark]) -> Iterable[Wear]:  # noqa: ARG002 (for those that can)
+        """Tell, by all that is on record of `wears`, how subjects have worn since they were last made anew.
+
+        Pure; of each subject the oldest first.
+        """
+        return ()
 
     @abstractmethod
     def plan(self, node: Node, params: P, facts: F) -> Decision:

@@ -117,6 +117,21 @@ def test_history_is_the_least_and_the_last_value(log: InterventionLog) -> None:
     assert log.history("pacs-c", "ratio") == {}
 
 
+def test_marks_are_every_time_that_something_was_put_on_record(log: InterventionLog) -> None:
+    """What one record holds is together; of each subject the oldest first, and nothing of another node."""
+    fill(log)
+    there = {"node": "pacs-a", "subject": "public.series"}
+    log.append(Kind.MEASURED, **there, measured={"ratio": 4, "other": 1, "word": "x"})
+    log.append(Kind.MEASURED, **there, measured={"other": 2})
+    log.append(Kind.MEASURED, node="pacs-c", measured={"ratio": 4})
+    marks = log.marks("pacs-a", ("ratio", "other", "word"))
+    told = [(one.subject.removeprefix("public."), one.values) for one in marks]
+    series = [("series", {"ratio": 4.0, "other": 1.0}), ("series", {"other": 2.0})]
+    assert told == [*series, *(("study", {"ratio": value}) for value in (2.5, 1.25, 2.0))]
+    assert [one.at for one in marks[2:]] == sorted(one.at for one in log.records() if one.node == "pacs-a")[3:6]
+    assert log.marks("pacs-b", ()) == []
+
+
 def test_last_run(log: InterventionLog) -> None:
     """When a run was last opened."""
     assert log.last_run() is None
