@@ -88,7 +88,7 @@ def _of_node(log: InterventionLog, assignment: Assignment, task: AnyTask, today:
     worn = groupby(task.wear(assignment.params, marks), key=lambda one: one.subject)
     ahead = {subject: foreseen(each, today) for subject, each in worn}
     unknown = Foreseen(because=NOT_TOLD if task.wears else "")
-    for subject in records.keys() | ahead.keys():
+    for subject in sorted(records.keys() | ahead.keys()):
         yield _trend(node, subject, records.get(subject, []), ahead.get(subject, unknown))
 
 
