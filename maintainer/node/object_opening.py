@@ -14,87 +14,70 @@ from maintainer.node import page_cache
 
 AHEAD = 8
 """So many objects are open before their turn, however many threads read."""
+AT_ONCE = 1024 * 1024
+"""So many bytes of an object are read, and fetched, at once."""
 _WAIT = 0.001
 
 
-class Buffers:
-    """As many as are in use at once; each takes `BYTES`, of which only what is read into it takes memory."""
-
-    BYTES = 1024 * 1024
-
-    def __init__(self):
-        self._free: Deque[memoryview] = deque()
-
-    def take(self):
-        try:
-            return self._free.pop()
-        except IndexError:
-            return memoryview(bytearray(self.BYTES))
-
-    def give_back(self, buffer):
-        self._free.append(buffer)
-
-
 class Opened:
-    """`status` is of when it was opened. What it begins with is in the `buffer` where it was in the page cache then.
+    """`status` is of when it was opened. What was not in the page cache then is being fetched from the disk.
 
-    The rest is being fetched: whoever reads it next finds it there, or waits for less.
+    Whoever reads it next finds it there, or waits for less.
     """
 
-    def __init__(self, descriptor, buffers):
-        self.descriptor, self.buffer = descriptor, buffers.take()
-        self._buffers, self._filled, self._was_cached = buffers, 0, True
+    def __init__(self, descriptor):
+        self.descriptor, self._was_cached, self._is_read = descriptor, True, False
         try:
             self.status = os.fstat(descriptor)
             self.is_file = stat.S_ISREG(self.status.st_mode)
             if self.is_file:
-                self._look(self.status.st_size)
+                self._was_cached = page_cache.holds(descriptor, self.status.st_size - 1)
+                self.fetch(0)
         except OSError:
-            self.let_go()
+            os.close(descriptor)
             raise
 
-    def _look(self, size):
-        # Where the kernel finds that something is not there, it begins to fetch by itself, as well as it can.
-        self._filled = page_cache.read(self.descriptor, self.buffer)
-        held = self._filled >= min(size, len(self.buffer))
-        self._was_cached = held and (size <= len(self.buffer) or page_cache.holds(self.descriptor, size))
-        if not held:
-            page_cache.fetch(self.descriptor, self._filled, len(self.buffer) - self._filled)
-
-    def begin(self):
+    def begin(self, buffer):
         """Have in the buffer what the file begins with, anew each time; answers how much that is."""
-        filled, self._filled = self._filled, 0
+        filled = 0
+        if self._was_cached and not self._is_read:
+            filled = page_cache.read(self.descriptor, buffer)
+            self._was_cached = self._is_held(filled, len(buffer))
+        self._is_read = True
         if filled == self.status.st_size:
             return filled
         os.lseek(self.descriptor, filled, os.SEEK_SET)
-        return filled + self.read_on(filled)
+        return filled + self.read_on(buffer, filled)
 
-    def read_on(self, filled=0):
+    def _is_held(self, filled, most):
+        size = self.status.st_size
+        return filled >= min(size, most) and (size <= most or page_cache.holds(self.descriptor, size // 2))
+
+    def read_on(self, buffer, filled=0):
         """Fill the rest of the buffer with what comes next; answers how much that was."""
         began, count = filled, 1
-        while count and filled < len(self.buffer):
-            count = os.readv(self.descriptor, [self.buffer[filled:]])
+        while count and filled < len(buffer):
+            count = os.readv(self.descriptor, [buffer[filled:]])
             filled += count
         return filled - began
 
     def fetch(self, offset):
-        """Let the disk fetch what the buffer takes next."""
+        """Let the disk fetch what comes next, as much as is read at once."""
         if not self._was_cached:
-            page_cache.fetch(self.descriptor, offset, len(self.buffer))
+            page_cache.fetch(self.descriptor, offset, AT_ONCE)
 
     def let_go(self):
         try:
             if not self._was_cached:
                 page_cache.forget(self.descriptor)
         finally:
-            self._buffers.give_back(self.buffer)
             os.close(self.descriptor)
 
     def drop(self):
         """Let go of it before its turn. What is on its way from the disk can only be dropped when it is there."""
         if not self._was_cached:
             with contextlib.suppress(OSError):
-                self.begin()
+                os.pread(self.descriptor, AT_ONCE, 0)
         self.let_go()
 
 

@@ -13,7 +13,7 @@ from typing import Any, Dict, NamedTuple, Tuple
 from maintainer.node import dicom_header
 from maintainer.node.dicom_layout import Layouts
 from maintainer.node.dicom_window import Verdict
-from maintainer.node.object_opening import Buffers, Opened
+from maintainer.node.object_opening import AT_ONCE, Opened
 
 KINDS = (DICOM, OTHER) = ("dicom", "other")
 ALGORITHMS = ("md5", "sha1", "sha256", "sha384", "sha512")
@@ -69,11 +69,11 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """Reads objects one after another. `pace` is told of each part read."""
+    """Reads objects one after another, and is of one thread. `pace` is told of each part read."""
 
     def __init__(self, store, top, deadline, pace=None):
         self._store, self._top, self._deadline, self._pace = store, top, deadline, pace
-        self._buffers, self._layouts = Buffers(), Layouts()
+        self._buffer, self._layouts = memoryview(bytearray(AT_ONCE)), Layouts()
 
     def compare(self, indexed):
         """Give (bytes read, deviations), or None when the time was over first."""
@@ -87,7 +87,7 @@ class Reader:
     def open(self, path):
         """Open an object whose turn comes soon; `read_opened` lets it go, and who does not have it read drops it."""
         try:
-            return Opened(self._store.open_object(self._top, path), self._buffers)
+            return Opened(self._store.open_object(self._top, path))
         except ValueError:
             return NotOpened(_no_reading("path-refused"))
         except (FileNotFoundError, NotADirectoryError):
@@ -123,19 +123,20 @@ class Reader:
 
     def _pass(self, opened, status, algorithms, sound):
         hashers = {algorithm: hasher(algorithm) for algorithm in algorithms}
-        size = held = count = opened.begin()
-        first = bytes(opened.buffer[: min(count, _PREAMBLE)])
+        buffer = self._buffer
+        size = held = count = opened.begin(buffer)
+        first = bytes(buffer[: min(count, _PREAMBLE)])
         while True:
             if size < status.st_size:
                 opened.fetch(size)
             for each in hashers.values():
-                each.update(opened.buffer[:count])
+                each.update(buffer[:count])
             if self._pace:
                 self._pace(count)
             if self._deadline.passed():
                 return None
             # What it has grown by since is noticed by its status afterwards.
-            count = opened.read_on() if size < status.st_size else 0
+            count = opened.read_on(buffer) if size < status.st_size else 0
             if not count:
                 break
             size += count
@@ -146,7 +147,7 @@ class Reader:
 
     def _examined(self, opened, size, held):
         if held == size:
-            return self._layouts.examine(opened.buffer[:size])
+            return self._layouts.examine(self._buffer[:size])
         return dicom_header.examine(lambda offset, count: os.pread(opened.descriptor, count, offset), size)
 
 

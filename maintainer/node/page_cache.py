@@ -18,13 +18,12 @@ def read(opened, buffer, offset=0):
         return 0
 
 
-def holds(opened, size):
-    """Tell whether a file lies in the cache already: its middle and last page do. In doubt it does not.
+def holds(opened, place):
+    """Tell whether a page of a file, and so probably all of it, lies in the cache already. In doubt it does not.
 
     Not by mincore(2), which since Linux 5.2 says yes of every file that the caller does not own.
     """
-    page = bytearray(1)
-    return all(read(opened, page, place) for place in (size // 2, max(0, size - 1)))
+    return place < 0 or bool(read(opened, bytearray(1), place))
 
 
 def fetch(opened, offset, count):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from maintainer.node.deadline import Deadline
-from maintainer.node.object_opening import AHEAD, Ahead, Buffers
+from maintainer.node.object_opening import AHEAD, Ahead
 from maintainer.node.object_reading import Reader
 from maintainer.node.store import Store
 
@@ -127,15 +127,6 @@ def test_no_more_is_open_than_is_ahead(disk: OnDisk) -> None:
     disk.reader.read_opened(first, [])
     assert next(opened) == AHEAD
     ahead.end()
-
-
-def test_buffers_are_used_again() -> None:
-    """As many as are in use at once are made."""
-    buffers = Buffers()
-    one = buffers.take()
-    buffers.give_back(one)
-    assert buffers.take() is one
-    assert buffers.take() is not one
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), os.mkfifo], ids=["folder", "pipe"])
