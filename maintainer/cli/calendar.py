@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from maintainer.model.inventory import Inventory
     from maintainer.planning.timetable import Row
 
+ALWAYS = dt.timedelta(days=6)  # the name of a day means one day only
 COLUMNS = ("day", "window", "local time", "UTC", "tasks (nodes)", "remark")
 
 
@@ -76,11 +78,17 @@ def cells(row: "Row") -> tuple[str, ...]:
 
 def notes(inventory: "Inventory", rows: "list[Row]", now: dt.datetime, days: int) -> list[str]:
     """Say below the table what it cannot: what is open now, and what does not open at all."""
-    is_open = [row for row in rows if row.opens and row.closes and row.opens <= now < row.closes]
+    from maintainer.planning.calendar import open_now  # noqa: PLC0415 (pydantic is not needed for --help)
+
+    zone, is_open = ZoneInfo(inventory.site.timezone), open_now(inventory.windows, inventory.site, now)
     silent = [name for name in inventory.windows if not any(row.window == name and row.opens for row in rows)]
-    said = [f"Open now: {row.window}, until {row.closes:%a %H:%M} local time." for row in is_open]
+    said = [f"Open now: {name}, {_until(found.closes.astimezone(zone), now)}." for name, found in is_open.items()]
     said += [f"{name} does not open in these {days} days." for name in silent]
     return said or ["No window is open now."]
+
+
+def _until(closes: dt.datetime, now: dt.datetime) -> str:
+    return f"until {closes:%a %H:%M} local time" if closes - now < ALWAYS else f"for {ALWAYS.days} days and longer"
 
 
 def _show_timer(lines: list[str], *, as_json: bool) -> None:

@@ -62,7 +62,10 @@ class Window(Value):
 
 
 class Occurrence(Value):
-    """One opening of a window, as UTC instants: opens ≤ t < closes."""
+    """One opening of a window, as UTC instants: opens ≤ t < closes.
+
+    Of a window that is open now, `closes` is the end of the last opening that follows without a gap.
+    """
 
     window: str
     day: dt.date

@@ -4,6 +4,9 @@ In the nights in which clocks are set, a window opens and closes at the first in
 shows its time, or has jumped past it. So it is never open once that clock has reached the time to close, and one night
 has one opening. There is one exception: a window that lies wholly in the hour that is skipped opens after it and keeps
 its length, so that the night is not lost. Whatever differs from an ordinary night is said in `Occurrence.remark`.
+
+Openings of one window that touch are openings still: each is listed, counted, run and missed for itself. But the window
+does not close between them, so an end that something must be done by is that of the last of them: see `open_now`.
 """
 
 import datetime as dt
@@ -17,6 +20,8 @@ from maintainer.planning.wall_clock import first_instant, is_repeated, is_skippe
 
 LOOK_BACK = dt.timedelta(days=31)
 LOOK_AHEAD = dt.timedelta(days=400)
+JOINED_WITHIN = dt.timedelta(days=7)
+"""How long after an opening began others are still joined to it: what is always open has an end all the same."""
 
 _DAYS = tuple(Day)
 _ONE_DAY = dt.timedelta(days=1)
@@ -53,10 +58,16 @@ def on_day(name: str, window: Window, site: Site, day: dt.date) -> Occurrence:
 
 
 def open_now(windows: Mapping[str, Window], site: Site, now: dt.datetime) -> dict[str, Occurrence]:
-    """Return the windows that are open, each with its occurrence."""
+    """Return the windows that are open, each with its occurrence, which closes when the window does.
+
+    That is when the last of those closes that follow it without a gap. It depends on the occurrence, not on `now`.
+    """
     now = utc(now)
-    found = (occurrences(name, window, site, now, now + dt.timedelta.resolution) for name, window in windows.items())
-    return {occurrence.window: occurrence for each in found for occurrence in each}
+    return {
+        name: _joined(found, window, site)
+        for name, window in windows.items()
+        for found in occurrences(name, window, site, now, now + dt.timedelta.resolution)
+    }
 
 
 def next_opening(windows: Mapping[str, Window], site: Site, now: dt.datetime) -> Occurrence | None:
@@ -94,6 +105,15 @@ def length(value: dt.timedelta) -> str:
     minutes, seconds = divmod(rest, dt.timedelta(minutes=1))
     parts = ((hours, "h"), (minutes, "min"), (seconds // dt.timedelta(seconds=1), "s"))
     return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 min"
+
+
+def _joined(found: Occurrence, window: Window, site: Site) -> Occurrence:
+    closes = found.closes
+    for later in occurrences(found.window, window, site, closes, found.opens + JOINED_WITHIN):
+        if later.opens != closes:
+            break
+        closes = later.closes
+    return found.model_copy(update={"closes": closes})
 
 
 def _days_around(since: dt.datetime, until: dt.datetime, zone: ZoneInfo) -> Iterator[dt.date]:

@@ -1,8 +1,10 @@
 """The agent's heartbeat: once per opening, in order, and no mistake stops the next beat."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
-from maintainer.model.window import Occurrence
+from maintainer.model.inventory import Site
+from maintainer.model.window import Occurrence, Window
+from maintainer.planning.calendar import open_now
 from maintainer.running.agent import Agent
 
 START = datetime(2026, 3, 1, 22, 0, tzinfo=UTC)
@@ -26,6 +28,18 @@ def test_each_opening_is_run_once() -> None:
     agent.beat()
     agent.turn()
     assert ran == [opening("night"), opening("night", days=1)]
+
+
+def test_openings_that_touch_are_run_one_by_one() -> None:
+    """A window that is open every day the whole day does not close, and has its run each day all the same."""
+    windows, site = {"always": Window(opens=time(), closes=time())}, Site(name="s", timezone="Europe/Paris")
+    now, ran = [START], list[Occurrence]()
+    agent = Agent(lambda: open_now(windows, site, now[0]), ran.append)
+    for hours in range(72):
+        now[0] = START + timedelta(hours=hours)
+        agent.beat()
+        agent.turn()
+    assert [each.day for each in ran] == [date(2026, 3, day) for day in (1, 2, 3, 4)]
 
 
 def test_what_opened_first_runs_first() -> None:

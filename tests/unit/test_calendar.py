@@ -167,6 +167,62 @@ def test_a_window_that_opened_before_midnight_was_set_back_is_found() -> None:
     assert found.day == dt.date(2010, 11, 7)
 
 
+WORKDAYS = (Day.MONDAY, Day.TUESDAY, Day.WEDNESDAY, Day.THURSDAY, Day.FRIDAY)
+CONGRESS = Blackout.model_validate({"from": dt.date(2026, 6, 5), "to": dt.date(2026, 6, 5), "why": "congress"})
+
+
+@pytest.mark.parametrize(
+    ("where", "given", "now", "expected"),
+    [
+        # Thursday's, of which Friday's ends at Saturday's first moment; then the last day before a gap.
+        (site("UTC"), window("00:00-00:00", *WORKDAYS), "2026-06-04T23:59", "04T00:00/06T00:00"),
+        (site("UTC"), window("00:00-00:00", *WORKDAYS), "2026-06-05T23:59", "05T00:00/06T00:00"),
+        (site("UTC"), window("06:00-06:00", Day.MONDAY, Day.TUESDAY), "2026-06-01T06:00", "01T06:00/03T06:00"),
+        # A minute's gap; a closed day between two.
+        (site("UTC"), window("00:00-23:59"), "2026-06-04T23:58", "04T00:00/04T23:59"),
+        (site("UTC"), window("00:01-00:00"), "2026-06-04T23:59", "04T00:01/05T00:00"),
+        (site("UTC", blackouts=(CONGRESS,)), window("00:00-00:00"), "2026-06-04T23:59", "04T00:00/05T00:00"),
+        (site(holidays="FR"), window("00:00-00:00"), "2026-07-12T12:00", "11T22:00/13T22:00"),
+        # An ordinary night is never joined to the next one.
+        (site(), window("22:00-05:00"), "2026-06-04T23:59", "04T20:00/05T03:00"),
+        # Always open, in ordinary weeks and in those in which clocks are set.
+        (site("UTC"), window("00:00-00:00"), "2026-06-04T00:00", "04T00:00/11T00:00"),
+        (site(), window("00:00-00:00"), "2026-03-28T22:30", "27T23:00/04T22:00"),
+        (site(), window("00:00-00:00"), "2026-10-24T21:59", "23T22:00/30T23:00"),
+        # The half hour between two nights is skipped with the clocks of 29 March, and is there on 25 October.
+        (site(), window("02:30-02:00"), "2026-03-29T00:59", "28T01:30/30T00:00"),
+        (site(), window("02:30-02:00"), "2026-10-24T23:59", "24T00:30/25T00:00"),
+        # A day that the date line swallowed parts nobody.
+        (site("Pacific/Apia"), window("00:00-00:00"), "2011-12-30T09:59", "29T10:00/05T10:00"),
+    ],
+)
+def test_an_open_window_closes_when_no_opening_follows_at_once(
+    where: Site, given: Window, now: str, expected: str
+) -> None:
+    """Openings that touch have one end, at most about a week on; a gap of a minute or a closed day parts them."""
+    (found,) = open_now({"w": given}, where, at(now)).values()
+    assert utc_span(found) == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "Pacific/Auckland"])
+def test_a_day_that_is_open_whole_has_time_left_at_each_of_its_hours(zone: str) -> None:
+    """What may take a day is begun at any minute, also at midnight, of a window that is open every day."""
+    always, start = {"always": window("00:00-00:00")}, at("2026-11-24T00:00")
+    moments = [start + dt.timedelta(minutes=each) for each in range(0, 1441, 15)]
+    moments += [each - dt.timedelta.resolution for each in moments]
+    left = [open_now(always, site(zone), each)["always"].closes - each for each in moments]
+    assert min(left) >= dt.timedelta(days=6)
+
+
+def test_openings_that_touch_are_listed_awaited_and_missed_one_by_one() -> None:
+    """How many nights a period has, when the next one begins and which were missed is not changed by their touching."""
+    always, where = window("00:00-00:00"), site("UTC")
+    found = list(occurrences("w", always, where, at("2026-06-01T00:00"), at("2026-06-04T00:00")))
+    assert [utc_span(each) for each in found] == ["01T00:00/02T00:00", "02T00:00/03T00:00", "03T00:00/04T00:00"]
+    assert next_opening({"w": always}, where, at("2026-06-01T12:00")) == found[1]
+    assert missed({"w": always}, where, at("2026-06-01T12:00"), at("2026-06-03T12:00")) == (found[1],)
+
+
 def test_a_closed_day_has_no_opening_but_the_night_before_ends_as_usual() -> None:
     """A holiday suppresses the window that opens on it, not the one that closes on it."""
     found = occurrences("n", window("22:00-05:00"), site(holidays="FR"), at("2026-07-13T12:00"), at("2026-07-16T00:00"))

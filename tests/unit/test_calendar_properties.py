@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from maintainer.model.inventory import Site
 from maintainer.model.window import Day, Occurrence, Window
-from maintainer.planning.calendar import occurrences, open_now, opens_on
+from maintainer.planning.calendar import JOINED_WITHIN, occurrences, open_now, opens_on
 from maintainer.planning.closures import closed_because
 
 # Legacy names, and "right/" zones that count leap seconds, are not for inventories.
@@ -61,6 +61,8 @@ LORD_HOWE = (
     Window(opens=dt.time(2, 15), closes=dt.time(2, 15)),
     dt.datetime(2026, 10, 4, tzinfo=dt.UTC),
 )
+ALWAYS = ("Europe/Paris", Window(opens=dt.time(), closes=dt.time()), dt.datetime(2026, 3, 29, 12, tzinfo=dt.UTC))
+NEARLY = ("Europe/Paris", Window(opens=dt.time(2, 30), closes=dt.time(2)), dt.datetime(2026, 3, 29, tzinfo=dt.UTC))
 APIA = ("Pacific/Apia", Window(opens=dt.time(22), closes=dt.time(22)), dt.datetime(2011, 12, 30, tzinfo=dt.UTC))
 
 
@@ -135,4 +137,22 @@ def test_what_is_open_now_is_what_the_calendar_lists(night: tuple[str, Window, d
     zone, window, moment = night
     now = moment - dt.timedelta(days=4) + dt.timedelta(minutes=15 * quarters)
     listed = [each for each in around(zone, window, moment, days=6) if each.is_open(now)]
-    assert list(open_now({"w": window}, Site(name="s", timezone=zone), now).values()) == listed
+    found = open_now({"w": window}, Site(name="s", timezone=zone), now).values()
+    assert [(each.day, each.opens) for each in found] == [(each.day, each.opens) for each in listed]
+
+
+@fixed
+@given(nights(), st.integers(0, 8 * 24 * 4))
+@example(ALWAYS, 0)
+@example(NEARLY, 24 * 8)
+def test_an_open_window_is_open_until_it_closes(night: tuple[str, Window, dt.datetime], quarters: int) -> None:
+    """No moment before its end lies outside an opening; at its end none is open, or it has lasted for a week."""
+    zone, window, moment = night
+    site = Site(name="s", timezone=zone)
+    now = moment - dt.timedelta(days=4) + dt.timedelta(minutes=15 * quarters)
+    for found in open_now({"w": window}, site, now).values():
+        openings = list(occurrences("w", window, site, found.opens, found.closes))
+        assert (openings[0].opens, openings[-1].closes) == (found.opens, found.closes)
+        assert all(one.closes == other.opens for one, other in pairwise(openings))
+        assert not open_now({"w": window}, site, found.closes) or found.closes - found.opens >= JOINED_WITHIN
+        assert found.closes - found.opens < JOINED_WITHIN + dt.timedelta(hours=26)

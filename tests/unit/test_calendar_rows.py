@@ -9,10 +9,11 @@ import pytest
 import time_machine
 from click.testing import CliRunner
 
-from maintainer.cli.calendar import calendar
+from maintainer.cli.calendar import calendar, notes
 from maintainer.cli.session import Session
 from maintainer.model.inventory import Inventory
 from maintainer.model.task import Assignment, Params
+from maintainer.model.window import Day, Window
 from maintainer.planning.timetable import calendar_rows, timer_lines
 
 INVENTORY = Inventory.model_validate(
@@ -107,6 +108,18 @@ def test_what_is_open_and_what_does_not_open_is_said() -> None:
     assert monday_night.splitlines()[-2:] == [
         "Open now: nightly, until Tue 05:00 local time.",
         "weekend does not open in these 1 days.",
+    ]
+
+
+def test_a_window_that_does_not_close_at_midnight_is_not_said_to() -> None:
+    """The end that is told is the one that counts: of days that follow each other, that of the last."""
+    day = Window(opens=dt.time(), closes=dt.time())
+    two = day.model_copy(update={"days": (Day.FRIDAY, Day.SATURDAY)})
+    site = INVENTORY.site.model_copy(update={"blackouts": ()})
+    inventory = INVENTORY.model_copy(update={"site": site, "windows": {"days": two, "always": day}})
+    assert notes(inventory, calendar_rows(inventory, (), FRIDAY_NOON, 1), FRIDAY_NOON, 1) == [
+        "Open now: days, until Sun 00:00 local time.",
+        "Open now: always, for 6 days and longer.",
     ]
 
 
