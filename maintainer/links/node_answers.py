@@ -13,6 +13,7 @@ from maintainer.links.store_shapes import STORE_SHAPES
 
 FORMAT = "maintainer.node/2"
 MAX_BYTES = 8_000_000
+MAX_DEADLINE_SECONDS = 24 * 3600  # a node takes no request that may last longer
 _MAX_DEPTH = 32
 _MAX_DIGITS = 18
 _MAX_SENTENCE = 500

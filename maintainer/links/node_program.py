@@ -18,7 +18,16 @@ from pydantic import JsonValue
 
 from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, MaintainerError, NodeHeld, UsageError
 from maintainer.links.completed import Completed
-from maintainer.links.node_answers import FORMAT, MAX_BYTES, Outcome, Trouble, Undocumented, parse, parse_all
+from maintainer.links.node_answers import (
+    FORMAT,
+    MAX_BYTES,
+    MAX_DEADLINE_SECONDS,
+    Outcome,
+    Trouble,
+    Undocumented,
+    parse,
+    parse_all,
+)
 from maintainer.links.node_bundle import bundle
 from maintainer.links.node_silence import explain
 
@@ -236,7 +245,7 @@ class NodeProgram:
         looks_by: Sequence[str] = (),
     ) -> Completed:
         envelope: dict[str, Any] = {"format": FORMAT, "verb": verb, **asked, "policy": self._policy}
-        envelope |= {"deadline_seconds": seconds or _time_on_node(timeout)}
+        envelope |= {"deadline_seconds": min(MAX_DEADLINE_SECONDS, seconds or _time_on_node(timeout))}
         envelope |= {"lease": self._lease} if verb == "act" and self._lease else {}
         text = json.dumps(envelope, separators=(",", ":"), allow_nan=False).encode()
         if len(text) > MAX_BYTES:

@@ -14,6 +14,7 @@ from maintainer.errors import ActionFailed, CouldNotLook, LinkLost, UsageError
 from maintainer.links.completed import Completed
 from maintainer.links.node_bundle import bundle
 from maintainer.links.node_program import BOOTSTRAP, BOOTSTRAP_SUDO, NodeProgram, zipapp_bytes
+from maintainer.node import envelope
 from tests.unit.answering_node import POLICY, PROGRAM, TIME, bad, done, good, node, parts
 
 
@@ -86,6 +87,20 @@ def test_what_is_sent() -> None:
         "policy": POLICY,
         "request": {"fan": 1},
     }
+
+
+def test_a_node_is_not_asked_for_more_than_a_day() -> None:
+    """What may take longer ends after a day; a request for two days would not be taken at all."""
+    sent: list[bytes] = []
+
+    def run(_command: str, stdin: bytes, _timeout: timedelta) -> Completed:
+        sent.append(parts(stdin)[1])
+        return Completed(good({}, "services") if len(sent) == 1 else done({}), b"", 0)
+
+    program = NodeProgram("pacs-a", run, POLICY, PROGRAM)
+    program.observe("services", {}, timedelta(days=2))
+    program.act("fan-stop", {"fan": 1}, timedelta(days=2))
+    assert [json.loads(request)["deadline_seconds"] for request in sent] == [envelope.MAX_DEADLINE_SECONDS] * 2
 
 
 @pytest.mark.parametrize("word", ["refused", "bad-request", "failed", "deadline"])
