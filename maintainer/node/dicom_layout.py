@@ -4,15 +4,14 @@ What the walk looks at to come to its verdict is the size of a file and some of 
 values that describe the image. Another file that has the same there has the same verdict, by the same walk.
 """
 
-from struct import Struct
-
 from maintainer.node import dicom_header
 from maintainer.node.dicom_image import SOP_INSTANCE_UID
 from maintainer.node.dicom_walk import NOTED, Walk
 from maintainer.node.dicom_window import Unsound, Verdict, Window
 
-_BEGINNING = slice(128, 144)
+_KEY = slice(128, 144)
 """What, beside its size, tells in which layouts it is worth looking: how long the file meta information is."""
+_BEGINNING_ENDS = 32 * 1024
 _SIBLINGS = 4
 """Layouts that a beginning and a size have in common: longer here, shorter there."""
 _MOST = 256
@@ -26,7 +25,7 @@ class Layouts:
 
     def examine(self, content):
         """Give the verdict on a file, as `dicom_header.examine` gives it."""
-        key = (len(content), bytes(content[_BEGINNING]))
+        key = (len(content), bytes(content[_KEY]))
         known = self._known.get(key)
         for layout in known or ():
             verdict = layout.verdict_on(content)
@@ -46,26 +45,45 @@ class Layouts:
 
 
 class Layout:
-    """The bytes that were looked at, as a struct that skips the others, and where the SOP instance UID lies."""
+    """The bytes that were looked at: a mask over the beginning of a file, and what it leaves there, each as one number.
+
+    Numbers, since hashing leaves little else in the processor's caches: they are few and lie in one piece.
+    """
 
     def __init__(self, content, looked_at, uid, pixels):
-        self._parts = Struct(_format(looked_at)).unpack_from
-        self._same, self._uid, self._pixels = self._parts(content), uid, pixels
+        self._until = max(end for _, end in looked_at)
+        mask = bytearray(self._until)
+        for begin, end in looked_at:
+            mask[begin:end] = b"\xff" * (end - begin)
+        self._mask, self._uid, self._pixels = _number(mask), uid, pixels
+        self._same = self._left_of(content)
+
+    def _left_of(self, content):
+        return _number(content[: self._until]) & self._mask
 
     def verdict_on(self, content):
         """Give the verdict on a file of the same size, or None when it has another layout."""
-        if self._parts(content) != self._same:
+        if self._left_of(content) != self._same:
             return None
         return Verdict("", 0, bytes(content[self._uid]).rstrip(b"\0 "), self._pixels)
 
 
+def _number(part):
+    return int.from_bytes(part, "little")
+
+
 def traced(content, verdict):
-    """Give the layout of a sound file by walking it once more; None where that does not come to the same verdict."""
+    """Give the layout of a sound file by walking it once more.
+
+    None where that does not come to the same verdict, or where the walk looks at what is far from the beginning.
+    """
     window = _Trace(content)
     try:
         walk, offset = dicom_header.begun(window, _TracedWalk)
         walk.run(offset)
     except Unsound:
+        return None
+    if max(end for _, end in window.looked_at) > _BEGINNING_ENDS:
         return None
     layout = Layout(content, window.looked_at, walk.instance, walk.pixels)
     return layout if layout.verdict_on(content) == verdict else None
@@ -88,7 +106,8 @@ class _Trace(Window):
     def _at(self, offset, count):
         if offset + count > self.size:
             raise Unsound("past-end", offset)
-        self.looked_at.append((offset, offset + count))
+        if count:
+            self.looked_at.append((offset, offset + count))
         return offset
 
 
@@ -102,15 +121,3 @@ class _TracedWalk(Walk):
             self.instance = slice(value, value + min(length, NOTED))
         else:
             super()._note(tag, value, length)
-
-
-def _format(looked_at):
-    """Write a struct's format of what lies between these offsets; what overlaps or touches is one."""
-    words, place, until = [], 0, 0
-    for begin, end in [*sorted(looked_at), (None, None)]:
-        if begin is None or begin > until:
-            words.append("{}s".format(until - place))
-            words.append("{}x".format(begin - until) if begin is not None else "")
-            place = begin
-        until = end if begin is None else max(until, end)
-    return "".join(words)

@@ -16,11 +16,12 @@ FOLDER = Path(str(pydicom.__file__)).parent / "data"
 FILES = [p.read_bytes() for p in sorted(FOLDER.rglob("*.dcm")) if p.stat().st_size < 100_000]
 SOUND = [content for content in FILES if content[128:132] == b"DICM"]
 ROWS = struct.pack("<HH2sH", 0x0028, 0x0010, b"US", 2)
+MAKER = struct.pack("<HH2sH", 0x0008, 0x0070, b"LO", 18)
 NUMBER = struct.pack("<HH2sH", 0x0020, 0x0013, b"IS", 2)
 PADDING = struct.pack("<HH2sH", 0xFFFC, 0xFFFC, b"OB", 0)
 UID = struct.pack("<HH2s", 0x0008, 0x0018, b"UI")
 PIXELS = struct.pack("<HH2s", 0x7FE0, 0x0010, b"OW")
-PIECE = 256
+PIECE = 8 * 1024
 """The walk asks for more at once, where there is more."""
 
 
@@ -38,7 +39,9 @@ def knowing(content: bytes) -> Layouts:
 
 @pytest.fixture
 def image() -> bytes:
-    return (FOLDER / "test_files" / "CT_small.dcm").read_bytes()
+    """A slice as most are: its pixels come last."""
+    content = (FOLDER / "test_files" / "CT_small.dcm").read_bytes()
+    return content[: content.index(PADDING)]
 
 
 class Watched(bytes):
@@ -54,10 +57,9 @@ class Watched(bytes):
 
 
 def shifted(content: bytes) -> bytes:
-    """As large as before: its instance number takes two bytes more, what it is padded with two less."""
-    place = content.index(PADDING) + len(PADDING)
-    (length,) = struct.unpack_from("<L", content, place)
-    content = content[:place] + struct.pack("<L", length - 2) + content[place + 4 : -2]
+    """As large as before: its manufacturer's name takes two bytes less, its instance number two more."""
+    place = content.index(MAKER)
+    content = content[:place] + MAKER[:-2] + struct.pack("<H", 16) + content[place + len(MAKER) + 2 :]
     place = content.index(NUMBER)
     return content[:place] + NUMBER[:-2] + b"\x04\x00100 " + content[place + len(NUMBER) + 2 :]
 
