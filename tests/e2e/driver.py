@@ -11,11 +11,9 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from maintainer.cli.root import start
 from maintainer.errors import Exit
@@ -23,8 +21,6 @@ from tests.practice_fixture import Practice
 
 COMMAND = [sys.executable, "-W", "error", "-m", "maintainer"]
 ECHO_TIMEOUT = "2s"  # a hung archive is then found out five times sooner than by default
-ZONES = [f"Etc/GMT{offset:+d}" for offset in range(-12, 13)]
-LATE = 20  # o'clock; of a day that is a practice PACS's window, two hours are needed for a rebuild
 STOPPED_WITHIN = 90  # seconds; no command of these tests takes half of it
 
 
@@ -129,11 +125,6 @@ def _runtime_folder() -> str:
     return folder
 
 
-def zones() -> list[str]:
-    """Where it is early enough for a night: what is done by day's end there has the time that it needs."""
-    return [zone for zone in ZONES if datetime.now(ZoneInfo(zone)).hour < LATE]
-
-
 def controller(folder: Path, nodes: Mapping[str, Practice], *, group: bool = False) -> Controller:
     """Make a controller for practice PACS under names of their own.
 
@@ -158,9 +149,7 @@ def _parts(practice: Practice) -> tuple[str, str, str]:
 
 
 def _with_state(head: str, state: Path) -> str:
-    """Its log lies here, and it is not late in the day where it stands, whenever the tests run."""
-    own = {"state": state, "timezone": zones()[0]}
-    lines = [f'{name} = "{own[name]}"' if (name := line.split(" =")[0]) in own else line for line in head.splitlines()]
+    lines = [f'state = "{state}"' if line.startswith("state = ") else line for line in head.splitlines()]
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ from tests.e2e.driver import Answer, Controller
 
 SAMPLE = Path(__file__).parents[2] / "inventory.toml"
 MISTAKES = (
-    ('timezone = "', 'timezone = "Nowhere/', "site.timezone"),
+    ('timezone = "Europe/Paris"', 'timezone = "Europe/Pariss"', "site.timezone"),
     ("port = 42022", "port = 420220", "nodes.practice.ssh.port"),
     ('keep_quarantined = "7d"', 'keep_quarantined = "7 days"', "nodes.practice.cleanup.spool.keep_quarantined"),
     ("dead_fraction = 0.2", "dead_fracton = 0.2", "tasks.db-vacuum.dead_fracton"),
