@@ -12,6 +12,7 @@ import pytest
 from maintainer.node import kernel
 from maintainer.node.store import Store
 
+HAS_OPENAT2 = tuple(map(int, os.uname().release.split(".")[:2])) >= (5, 6)
 IN_ONE_STEP = kernel.beneath(os.O_RDONLY)
 
 
@@ -41,6 +42,20 @@ def test_a_file_is_opened_for_reading_only(store: Store, top: int) -> None:
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.write(opened, b"x")
     os.close(opened)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not HAS_OPENAT2, reason="only root reads without a trace, since Linux 5.6")
+def test_root_leaves_no_trace_of_reading(tmp_path: Path) -> None:
+    """When a file was read last stays what it was, and no disk writes that down for each file of a store."""
+    (tmp_path / "image").write_bytes(b"image")
+    os.utime(tmp_path / "image", (1, 1))
+    store = Store(str(tmp_path), lambda _name: True)
+    top = store.open_top()
+    opened = store.open_object(top, "image")
+    assert os.read(opened, 10) == b"image"
+    os.close(opened)
+    os.close(top)
+    assert (tmp_path / "image").stat().st_atime == 1
 
 
 @pytest.mark.parametrize(
@@ -82,7 +97,7 @@ def test_nobody_waits_for_what_is_no_file(store: Store, top: int) -> None:
             store.open_object(top, "socket")
 
 
-@pytest.mark.skipif(tuple(map(int, os.uname().release.split(".")[:2])) < (5, 6), reason="this kernel has no openat2")
+@pytest.mark.skipif(not HAS_OPENAT2, reason="this kernel is older than Linux 5.6")
 def test_in_one_step_only_what_lies_below(tmp_path: Path) -> None:
     """It opens what is there, and neither what a link nor what a path leads to outside."""
     (tmp_path / "below").mkdir()
