@@ -12,8 +12,8 @@ from maintainer.node.dicom_window import Unsound, Verdict, Window
 _KEY = slice(128, 144)
 """What, beside its size, tells in which layouts it is worth looking: how long the file meta information is."""
 _BEGINNING_ENDS = 32 * 1024
-_SIBLINGS = 4
-"""Layouts that a beginning and a size have in common: longer here, shorter there."""
+_SIBLINGS = 8
+"""Layouts that a beginning and a size have in common: longer here, shorter there. Of more, each is walked."""
 _MOST = 256
 
 
@@ -28,7 +28,7 @@ class Layouts:
         key = (len(content), bytes(content[_KEY]))
         known = self._known.get(key)
         for layout in known or ():
-            verdict = layout.verdict_on(content)
+            verdict = layout and layout.verdict_on(content)
             if verdict:
                 return verdict
         verdict = dicom_header.examine(lambda offset, count: content[offset : offset + count], len(content))
@@ -38,10 +38,11 @@ class Layouts:
 
     def _keep(self, key, known, content, verdict):
         """Keep a layout once a second file begins in the same way: of most objects, there is no other like it."""
-        if len(self._known) >= _MOST:
-            self._known = {}
-        layouts = [] if known is None else [traced(content, verdict), *known[: _SIBLINGS - 1]]
-        self._known[key] = [layout for layout in layouts if layout]
+        if known is None:
+            self._known = self._known if len(self._known) < _MOST else {}
+            self._known[key] = []
+        elif len(known) < _SIBLINGS:
+            known.append(traced(content, verdict))
 
 
 class Layout:

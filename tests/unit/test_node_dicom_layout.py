@@ -104,6 +104,15 @@ def test_no_more_layouts_are_kept_than_are_worth_it(image: bytes, monkeypatch: p
     assert len(layouts._known) <= 3
 
 
+def test_what_is_never_known_again_is_not_tried_for_ever(image: bytes) -> None:
+    """Padding behind the pixels lies too far from the beginning: after some tries, such a file is only walked."""
+    padded = image + PADDING + struct.pack("<L", 100) + b"\0" * 100
+    layouts = Layouts()
+    for _ in range(20):
+        assert layouts.examine(padded) == walked(padded)
+    assert list(layouts._known.values()) == [[None] * 8]
+
+
 @pytest.mark.parametrize("number", range(len(SOUND)))
 def test_each_known_file_is_judged_as_by_its_walk(number: int) -> None:
     """Of every file of the corpus, seen for the third time."""
