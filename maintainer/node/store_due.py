@@ -5,17 +5,11 @@ Within a turn, nothing waits until it is written: what was given out is not give
 """
 
 from maintainer.node import store_ledger as ledger
-from maintainer.node.store_objects import Row
-from maintainer.node.store_rows import FIRST_DEVIATION, NEVER
+from maintainer.node.store_objects import rows
+from maintainer.node.store_rows import NEVER
 
 _PAGE = 200
 _DEVIANTS = 1000
-_SELECT = """
-SELECT key, name, size, form, proof, looked, mtime_ns, verdict,
-    CASE WHEN verdict >= ? THEN (SELECT good FROM deviations WHERE deviations.key = objects.key) END
-FROM objects
-"""
-"""In the order of `Row`. It is told which verdict is the first that deviates."""
 _ONE = "WHERE key = ?"
 _OF_TURN = "WHERE looked = ? AND key > ? ORDER BY key LIMIT ?"
 _DEVIANT = "WHERE key IN (SELECT key FROM deviations) AND verdict < ? AND looked < ? ORDER BY looked LIMIT ?"
@@ -33,12 +27,12 @@ class Due:
     def urgent(self):
         """Give what is read whatever there is to read."""
         for key in self._before:
-            yield from self._noted(self._rows(_ONE, key))
+            yield from self._noted(rows(self._opened, _ONE, key))
         yield from self._of_turn(NEVER)
-        yield from self._noted(self._rows(_DEVIANT, ledger.FIRST_OF_FORM, self._turn, _DEVIANTS))
+        yield from self._noted(rows(self._opened, _DEVIANT, ledger.FIRST_OF_FORM, self._turn, _DEVIANTS))
 
-    def _noted(self, rows):
-        for row in rows:
+    def _noted(self, found):
+        for row in found:
             if row.key not in self._given:
                 self._given.add(row.key)
                 yield row
@@ -55,13 +49,10 @@ class Due:
     def _of_turn(self, looked):
         after = _BEFORE_ALL
         while True:
-            rows = self._rows(_OF_TURN, looked, after, _PAGE)
-            for row in rows:
+            page = rows(self._opened, _OF_TURN, looked, after, _PAGE)
+            for row in page:
                 if row.key not in self._given:
                     yield row
-            if len(rows) < _PAGE:
+            if len(page) < _PAGE:
                 return
-            after = rows[-1].key
-
-    def _rows(self, which, *values):
-        return [Row._make(fields) for fields in self._opened.execute(_SELECT + which, (FIRST_DEVIATION, *values))]
+            after = page[-1].key

@@ -9,6 +9,12 @@ from maintainer.node.store_rows import FIRST_DEVIATION, UNKNOWN, UNREAD, name_of
 _PREFIX, _OURS = 4, 32
 _NO_DIGEST, _NO_UID = 1, 2
 _UID = 8
+_SELECT = """
+SELECT key, name, size, form, proof, looked, mtime_ns, verdict,
+    CASE WHEN verdict >= ? THEN (SELECT good FROM deviations WHERE deviations.key = objects.key) END
+FROM objects
+"""
+"""In the order of `Row`. It is told which verdict is the first that deviates."""
 _SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
 
 
@@ -72,6 +78,11 @@ class Row(NamedTuple):
     def read_with(self, sha256):
         """The proof from now on."""
         return self.proof[:_PREFIX] + sha256
+
+
+def rows(opened, which, *values):
+    """Give the objects of a ledger for which the end of a statement asks."""
+    return [Row._make(fields) for fields in opened.execute(_SELECT + which, (FIRST_DEVIATION, *values))]
 
 
 def indexed(path, size, kind, algorithm, digest, *, uid=None):

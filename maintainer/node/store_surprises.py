@@ -6,16 +6,13 @@ a lost mount or of another database, objects from anywhere deviate.
 
 from maintainer.node import store_ledger as ledger
 from maintainer.node.store_judging import algorithms, judge
-from maintainer.node.store_objects import Row
+from maintainer.node.store_objects import rows
 from maintainer.node.store_rows import FIRST_DEVIATION
 
 SAMPLE = 300
 _MOST_BYTES = 10**9
 _ENDS = "SELECT min(key), max(key) FROM objects"
-_FROM = """
-SELECT key, name, size, form, proof, looked, mtime_ns, verdict, NULL FROM objects WHERE key >= ? ORDER BY key LIMIT 1
-"""
-"""In the order of `Row`."""
+_FROM = "WHERE key >= ? ORDER BY key LIMIT 1"
 
 
 def are_everywhere(opened, reader, turn, share):
@@ -42,5 +39,5 @@ def are_everywhere(opened, reader, turn, share):
 def _sample(opened):
     first, last = ledger.first(opened, _ENDS)
     keys = range(first, last + 1, (last - first) // SAMPLE + 1)
-    rows = (Row(*ledger.first(opened, _FROM, (key,))) for key in keys)
-    return list({row.key: row for row in rows}.values())
+    found = (row for key in keys for row in rows(opened, _FROM, key))
+    return list({row.key: row for row in found}.values())
